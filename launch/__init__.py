@@ -1,0 +1,1 @@
+"""One file per command of `reverie`; the only package that knows all the others."""

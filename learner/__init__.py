@@ -1,0 +1,1 @@
+"""Learns from transitions and gives weights."""

@@ -1,0 +1,1 @@
+"""What is done with a world model: actor-critic, returns, exploration."""

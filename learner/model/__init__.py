@@ -1,0 +1,1 @@
+"""World models: networks, latents, dynamics, heads and their objectives."""

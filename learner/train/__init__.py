@@ -1,0 +1,1 @@
+"""Replay, updates, checkpoints, weights and the trainer that drives them."""

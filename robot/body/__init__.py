@@ -1,0 +1,1 @@
+"""The body process: owns the motors and is the last guard before them."""

@@ -1,0 +1,1 @@
+"""One file per machine; a vendor library is imported inside `connect` only."""

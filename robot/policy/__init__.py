@@ -1,0 +1,1 @@
+"""The robot process: observe, choose, apply, record, send."""

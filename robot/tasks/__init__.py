@@ -1,0 +1,1 @@
+"""Reward, episode rules and state estimates, computed from sensors alone."""

@@ -1,0 +1,86 @@
+"""The records that cross between body and robot process: readings, commands, status, words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sample of all proprioceptive sensors. J joints in the order of the configuration, F feet.
+
+    Args:
+        stamp_ns: when it was captured, on the clock of the body process.
+        quaternion: (4,) wxyz, rotation from the body frame to the world.
+        gyro: (3,) rad/s, body frame.
+        accelerometer: (3,) m/s^2, specific force in the body frame; +9.81 on z at rest upright.
+        joint_pos: (J,) rad.
+        joint_vel: (J,) rad/s.
+        torque: (J,) N m, as estimated by the motors.
+        foot_force: (F,) N, normal force at each foot.
+        temperature: (J,) degrees Celsius of each motor.
+        voltage: V of the battery.
+    """
+
+    stamp_ns: int
+    quaternion: np.ndarray
+    gyro: np.ndarray
+    accelerometer: np.ndarray
+    joint_pos: np.ndarray
+    joint_vel: np.ndarray
+    torque: np.ndarray
+    foot_force: np.ndarray
+    temperature: np.ndarray
+    voltage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the body process says of itself with every reading.
+
+    Args:
+        state: name of the safety state: disconnected, limp, rising, ready, active, hold, damping
+            or stopped.
+        reason: why it is in that state, "" while all is well.
+        target: (J,) rad, filtered joint target that the servo is moving to.
+        command_sequence: sequence number of the last command that was accepted, -1 for none.
+        counts: how often each fault was seen, and how many values were clipped.
+    """
+
+    state: str
+    reason: str
+    target: np.ndarray
+    command_sequence: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Joint targets from the robot process, once per control period.
+
+    Args:
+        sequence: counts up by one with each command.
+        stamp_ns: when it was sent.
+        sensor_stamp_ns: capture stamp of the reading that it answers to; closes the latency ledger.
+        position: (J,) rad.
+    """
+
+    sequence: int
+    stamp_ns: int
+    sensor_stamp_ns: int
+    position: np.ndarray
+
+
+WORDS = ("stop", "pause", "resume")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWord:
+    """A word of the operator: "stop" (latched), "pause" (hold) or "resume" (soft start again)."""
+
+    word: str
+    who: str
+    stamp_ns: int

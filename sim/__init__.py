@@ -1,0 +1,1 @@
+"""Twins: simulated bodies that the robot process cannot tell from hardware."""

@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The computer's monotonic clock (CLOCK_MONOTONIC: comparable between processes of one host)."""
+    """The computer's monotonic clock (CLOCK_MONOTONIC, shared by a host's processes)."""
 
     def __init__(self, spin_ns: int = 60_000) -> None:
         self.spin_ns = spin_ns

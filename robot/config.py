@@ -156,7 +156,7 @@ class Noise(Strict):
 
 
 class Link(Strict):
-    """Mass of one link, for the left front leg or the trunk; the other legs are its mirror images."""
+    """Mass of one link, for the trunk or the left front leg, which the others mirror."""
 
     mass_kg: float = Field(gt=0)
     centre_m: Vector3
@@ -245,7 +245,9 @@ class RobotConfig(Strict):
         return self
 
     def _joint_uses(self) -> list[tuple[str, Sequence[str]]]:
-        legs = [(f"legs.{name}.joints", leg.joints) for name, leg in self.legs.items()]
+        legs: list[tuple[str, Sequence[str]]] = [
+            (f"legs.{name}.joints", leg.joints) for name, leg in self.legs.items()
+        ]
         return legs + [(f"poses.{name}", list(pose)) for name, pose in self.poses.items()]
 
 
@@ -309,7 +311,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{where} is missing"
     if first["type"] == "value_error":
-        return f"{where}: {str(first['ctx']['error'])}"
+        return f"{where}: {str(first.get('ctx', {}).get('error'))}"
     return f"{where}: got {first['input']!r}; {first['msg'].lower()}"
 
 

@@ -1,4 +1,4 @@
-"""Time: the wall clock, the lock-step clock of a twin, and a pace keeper that counts what it missed."""
+"""Time: the wall clock, the stepped clock of lock-step, and a pace keeper that counts its misses."""
 
 from __future__ import annotations
 

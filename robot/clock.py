@@ -1,4 +1,4 @@
-"""Time: the wall clock, the stepped clock of lock-step, and a pace keeper that counts its misses."""
+"""Time: the wall clock, the stepped clock of lock-step, and a pace keeper that counts misses."""
 
 from __future__ import annotations
 

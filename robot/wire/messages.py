@@ -84,3 +84,92 @@ class OperatorWord:
     word: str
     who: str
     stamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAck:
+    """The body's answer to an operator's word, to the one who said it.
+
+    Args:
+        word: the word that is answered.
+        stamp_ns: the word's own stamp, by which the asker knows it.
+        state: name of the safety state after the word was taken.
+        reason: why the word was refused, "" when it was taken.
+    """
+
+    word: str
+    stamp_ns: int
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture: (H, W, C) bytes of `camera`, captured at `stamp_ns`."""
+
+    camera: str
+    stamp_ns: int
+    picture: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class TwinState:
+    """What a twin tells those who draw it or judge it: engine state and truth, by name."""
+
+    stamp_ns: int
+    arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The robot process asks the learner which index it expects next of this stream."""
+
+    robot: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """The robot's log has lost the indices from `first` up to, not including, `end`."""
+
+    robot: str
+    run: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The learner holds every index of the stream below `next_index`.
+
+    Args:
+        robot: id of the robot.
+        run: id of the run.
+        next_index: the index that the learner expects next.
+        session: differs for each start of the learner, so that a restart is seen.
+        gap: whether this answers a message that came too early, so that sending must go back.
+    """
+
+    robot: str
+    run: str
+    next_index: int
+    session: str
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PackedWeights:
+    """Weights on their way: (N,) uint8 of safetensors, not yet verified; see `robot.wire.weights`."""
+
+    version: int
+    stamp_ns: int
+    data: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Figures of one process for the live view; `values` is plain data: numbers, text, lists, maps."""
+
+    source: str
+    stamp_ns: int
+    values: Mapping[str, object]

@@ -1,0 +1,124 @@
+"""Whether what the body senses can be trusted, and whether it is a reason to stop."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from robot.clock import NS
+from robot.config import RobotConfig
+from robot.wire.messages import Reading
+
+# A joint that reads further beyond its stops than this has lost its zero.
+BEYOND_STOPS_RAD = 0.5
+# Squared length of a quaternion that is a rotation, with room for float32 and rounding.
+UNIT = (0.9, 1.1)
+
+
+class SensorWatch:
+    """Looks at every reading: fresh, alive and finite? Built to cost a few microseconds."""
+
+    def __init__(self, config: RobotConfig) -> None:
+        period_ns = NS / config.control.inner_hz
+        self._stale_ns = round(config.safety.sensor_stale_periods * period_ns)
+        self._frozen_ns = round(config.safety.sensor_frozen_periods * period_ns)
+        self._lower = np.array([j.lower_rad for j in config.joints.values()]) - BEYOND_STOPS_RAD
+        self._upper = np.array([j.upper_rad for j in config.joints.values()]) + BEYOND_STOPS_RAD
+        self._names = tuple(config.joints)
+        self._imu = _LastChange()
+        self._joints = _LastChange()
+
+    def fault(self, now_ns: int, reading: Reading, powered: bool) -> str:
+        """Why this reading cannot be trusted, "" when it can.
+
+        Sums of squares carry every NaN and infinity, and change when any sensor moves: one
+        number per group stands for all of its values. Inertial sensors always show noise, and
+        joints do as long as their motors are `powered`; equal numbers mean that nobody measures.
+        """
+        turn = reading.quaternion.dot(reading.quaternion)
+        imu = turn + reading.gyro.dot(reading.gyro)
+        imu += reading.accelerometer.dot(reading.accelerometer)
+        joints = reading.joint_pos.dot(reading.joint_pos)
+        joints += reading.joint_vel.dot(reading.joint_vel) + reading.torque.dot(reading.torque)
+        joints += reading.foot_force.dot(reading.foot_force)
+        if not math.isfinite(imu + joints):
+            return f"{_not_finite(reading)} is not finite"
+        if not UNIT[0] < turn < UNIT[1]:
+            return "quaternion is no rotation"
+        if now_ns - reading.stamp_ns > self._stale_ns:
+            return f"sensors are stale, older than {self._stale_ns / 1e6:g} ms"
+        if self._imu.age_ns(imu, reading.stamp_ns) > self._frozen_ns:
+            return "inertial sensors are frozen"
+        if self._joints.age_ns(joints, reading.stamp_ns) > self._frozen_ns and powered:
+            return "joint sensors are frozen"
+        return ""
+
+    def joint_fault(self, reading: Reading) -> str:
+        """Which joint reads an angle far beyond its stops, "" for none."""
+        beyond = (reading.joint_pos < self._lower) | (reading.joint_pos > self._upper)
+        if not beyond.any():
+            return ""
+        joint = int(beyond.argmax())
+        return f"{self._names[joint]} reads {reading.joint_pos[joint]:.2f} rad, beyond its stops"
+
+
+class Vitals:
+    """Temperature, battery and attitude: slow things, looked at with every published sample."""
+
+    def __init__(self, config: RobotConfig) -> None:
+        self._safety = config.safety
+        self._names = tuple(config.joints)
+
+    def danger(self, reading: Reading) -> str:
+        """Why the motors must be damped, "" for nothing. A voltage of NaN is one not measured."""
+        safety = self._safety
+        hot = int(np.argmax(reading.temperature))  # NaN counts as the largest
+        if not reading.temperature[hot] < safety.temperature_stop_c:
+            return f"{self._hot(reading, hot)}, limit {safety.temperature_stop_c:g}"
+        if reading.voltage < safety.voltage_stop_v:
+            return f"battery is at {reading.voltage:.1f} V, limit {safety.voltage_stop_v:g}"
+        up = 1 - 2 * (reading.quaternion[1] ** 2 + reading.quaternion[2] ** 2)
+        if up < safety.tilt_min_up and not safety.tilt_allowed:
+            return f"fell: up-axis {up:.2f}, limit {safety.tilt_min_up:g}"
+        return ""
+
+    def warning(self, reading: Reading) -> str:
+        """What the operator should know of, "" for nothing."""
+        hot = int(np.argmax(reading.temperature))
+        if reading.temperature[hot] >= self._safety.temperature_warn_c:
+            return f"warning: {self._hot(reading, hot)}"
+        if reading.voltage < self._safety.voltage_warn_v:
+            return f"warning: battery is at {reading.voltage:.1f} V"
+        return ""
+
+    def _hot(self, reading: Reading, joint: int) -> str:
+        return f"motor {self._names[joint]} is at {reading.temperature[joint]:.0f} C"
+
+
+class _LastChange:
+    """Since when a number has not changed."""
+
+    def __init__(self) -> None:
+        self._value = math.nan
+        self._stamp_ns = 0
+
+    def age_ns(self, value: float, stamp_ns: int) -> int:
+        if value != self._value:
+            self._value = value
+            self._stamp_ns = stamp_ns
+        return stamp_ns - self._stamp_ns
+
+
+def _not_finite(reading: Reading) -> str:
+    values = {
+        "quaternion": reading.quaternion,
+        "gyro": reading.gyro,
+        "accelerometer": reading.accelerometer,
+        "joint_pos": reading.joint_pos,
+        "joint_vel": reading.joint_vel,
+        "torque": reading.torque,
+        "foot_force": reading.foot_force,
+    }
+    bad = [name for name, value in values.items() if not np.isfinite(value).all()]
+    return ", ".join(bad) or "a sum of squares"

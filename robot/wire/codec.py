@@ -101,7 +101,8 @@ def _body(fields: list[Any], arrays: list[np.ndarray]) -> tuple[bytes, list[byte
         chunks.append(data)
         if gap := -len(data) % ALIGN:
             chunks.append(_ZEROS[:gap])
-    chunks[0] = small = msgpack.packb((fields, table), default=_number)
+    small = msgpack.packb((fields, table), default=_number) or b""
+    chunks[0] = small
     if gap := -(_START + len(small)) % ALIGN:
         chunks.insert(1, _ZEROS[:gap])
     return small, chunks, _START + sum(map(len, chunks))

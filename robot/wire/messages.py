@@ -159,7 +159,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class PackedWeights:
-    """Weights on their way: (N,) uint8 of safetensors, not yet verified; see `robot.wire.weights`."""
+    """Weights on their way: (N,) uint8 of safetensors, not yet verified."""
 
     version: int
     stamp_ns: int
@@ -168,7 +168,7 @@ class PackedWeights:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Figures of one process for the live view; `values` is plain data: numbers, text, lists, maps."""
+    """Figures of one process for the live view; `values` is plain data, as JSON has it."""
 
     source: str
     stamp_ns: int

@@ -190,7 +190,8 @@ def _unpack_transition(small: Small, arrays: Arrays) -> Transition:
     kinds = (str, str, int, int, int, int, bool, list, list, list)
     *head, names, stamps, ledger = _expect(small, *kinds)
     _natural(*head[2:6])
-    return Transition(*head, _arrays_by_name(names, arrays), _named(stamps), _named(ledger))
+    named = _arrays_by_name(names, arrays)
+    return Transition(*head, arrays=named, stamps_ns=_named(stamps), ledger_ns=_named(ledger))
 
 
 def _pack_hello(h: Hello) -> Parts:

@@ -1,0 +1,86 @@
+"""A PyBullet world that holds one robot: loading, joint order, and the trunk's frame."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from robot.config import RobotConfig
+from sim.description import urdf
+
+
+def import_pybullet():
+    """PyBullet, which only the twin of that name needs.
+
+    Raises:
+        ImportError: where it is missing, saying why and what to do.
+    """
+    try:
+        import pybullet
+    except ImportError as error:
+        raise ImportError(
+            "PyBullet is not installed: its wheels end with Python 3.11. Use Python 3.11, build it "
+            "with `pip install .[pybullet]`, or take the MuJoCo twin (--twin mujoco)"
+        ) from error
+    return pybullet
+
+
+class Bullet:
+    """One robot in a PyBullet world of its own, without a window.
+
+    PyBullet speaks of the trunk's principal axes of inertia, this class of the trunk's frame.
+    Quaternions are wxyz here and xyzw in PyBullet.
+    """
+
+    def __init__(self, config: RobotConfig) -> None:
+        self.api = import_pybullet()
+        self.client = self.api.connect(self.api.DIRECT)
+        self._open = True
+        self.robot = self._load(config)
+        self.joints = self._find(config.joints)
+        dynamics = self.api.getDynamicsInfo(self.robot, -1, physicsClientId=self.client)
+        self._local = dynamics[3], dynamics[4]
+        self._inverse = self.api.invertTransform(*self._local)
+
+    def close(self) -> None:
+        """Leave the world; safe to call twice."""
+        if self._open:
+            self.api.disconnect(physicsClientId=self.client)
+            self._open = False
+
+    def pose(self, position: np.ndarray, quaternion: np.ndarray, joint_pos: np.ndarray) -> None:
+        """Place the robot at rest: (3,) m, (4,) wxyz of the trunk's frame, (J,) rad."""
+        turn = np.roll(quaternion, -1).tolist()
+        place = self.api.multiplyTransforms(list(position), turn, *self._local)
+        self.api.resetBasePositionAndOrientation(self.robot, *place, physicsClientId=self.client)
+        self.api.resetBaseVelocity(self.robot, [0, 0, 0], [0, 0, 0], physicsClientId=self.client)
+        for joint, angle in zip(self.joints, joint_pos, strict=True):
+            self.api.resetJointState(
+                self.robot, joint, float(angle), 0.0, physicsClientId=self.client
+            )
+
+    def trunk(self) -> tuple[np.ndarray, np.ndarray]:
+        """(3,) m and (4,) wxyz of the trunk's frame."""
+        place = self.api.getBasePositionAndOrientation(self.robot, physicsClientId=self.client)
+        position, turn = self.api.multiplyTransforms(*place, *self._inverse)
+        return np.array(position), np.array([turn[3], *turn[:3]])
+
+    def _load(self, config: RobotConfig) -> int:
+        flags = self.api.URDF_USE_INERTIA_FROM_FILE
+        if config.twin.self_collision:
+            flags |= self.api.URDF_USE_SELF_COLLISION
+            flags |= self.api.URDF_USE_SELF_COLLISION_EXCLUDE_PARENT
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{config.robot}.urdf"
+            path.write_text(urdf(config))
+            return self.api.loadURDF(str(path), flags=flags, physicsClientId=self.client)
+
+    def _find(self, names) -> list[int]:
+        count = self.api.getNumJoints(self.robot, physicsClientId=self.client)
+        info = [
+            self.api.getJointInfo(self.robot, j, physicsClientId=self.client) for j in range(count)
+        ]
+        by_name = {entry[1].decode(): entry[0] for entry in info}
+        return [by_name[name] for name in names]

@@ -1,0 +1,127 @@
+"""Builds the MuJoCo model: the shared description plus floor, motors, sensors and contact rules."""
+
+# MuJoCo's names come from a native module that ships without type stubs.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from robot.config import RobotConfig
+from sim.description import link_names, urdf
+
+SEEN, TOUCHED = 1, 3  # geom groups; MuJoCo draws groups 0 to 2
+FLOOR = "floor"
+
+
+def build_model(config: RobotConfig) -> mujoco.MjModel:
+    """Compile the robot of the configuration on a floor.
+
+    Motors are affine actuators: force = gain ctrl + bias0 + bias1 q + bias2 dq. The body sets gain
+    and bias from every motor command, so the integrator knows the derivatives of the PD law.
+    """
+    spec = mujoco.MjSpec.from_string(urdf(config))
+    spec.body("trunk").add_freejoint()
+    _set_options(spec, config)
+    _add_floor(spec, config)
+    _set_contacts(spec, config)
+    for name in config.joints:
+        _add_motor(spec, config, name)
+    _add_sensors(spec, config)
+    return spec.compile()
+
+
+def _set_options(spec: mujoco.MjSpec, config: RobotConfig) -> None:
+    spec.option.timestep = 1.0 / config.control.inner_hz
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    # Elliptic cones and stiffer friction: with the defaults a standing robot creeps.
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+    # Software GL is seven times faster without multisampling; shadows are off in the painter.
+    spec.visual.quality.offsamples = 0
+
+
+def _add_floor(spec: mujoco.MjSpec, config: RobotConfig) -> None:
+    texture = spec.add_texture(
+        name=FLOOR,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=[0.35, 0.40, 0.38],
+        rgb2=[0.52, 0.57, 0.55],
+        width=128,
+        height=128,
+    )
+    textures = [""] * int(mujoco.mjtTextureRole.mjNTEXROLE)
+    textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture.name
+    spec.add_material(name=FLOOR, textures=textures, texrepeat=[1, 1], texuniform=True)
+    spec.worldbody.add_geom(
+        name=FLOOR, type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], material=FLOOR
+    )
+    spec.worldbody.add_light(
+        pos=[0, 0, 4], dir=[0.2, 0.3, -1], type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+    )
+
+
+def _set_contacts(spec: mujoco.MjSpec, config: RobotConfig) -> None:
+    """Friction everywhere; links that share a joint never collide, which is MuJoCo's own rule."""
+    for geom in spec.geoms:
+        geom.friction = [config.twin.friction, 0.005, 0.0001]
+        if geom.contype == 0:
+            geom.group = SEEN
+        elif geom.name != FLOOR:
+            geom.group = TOUCHED
+            geom.conaffinity = int(config.twin.self_collision)
+
+
+def _add_motor(spec: mujoco.MjSpec, config: RobotConfig, name: str) -> None:
+    spec.joint(name).armature = config.twin.armature_kg_m2
+    limit = config.joints[name].torque_nm
+    spec.add_actuator(
+        name=name,
+        target=name,
+        trntype=mujoco.mjtTrn.mjTRN_JOINT,
+        gaintype=mujoco.mjtGain.mjGAIN_FIXED,
+        biastype=mujoco.mjtBias.mjBIAS_AFFINE,
+        forcelimited=mujoco.mjtLimited.mjLIMITED_TRUE,
+        forcerange=[-limit, limit],
+    )
+
+
+def _add_sensors(spec: mujoco.MjSpec, config: RobotConfig) -> None:
+    """Add what the state does not hold: specific force, motor torques, foot forces, in this order."""
+    spec.body("trunk").add_site(name="imu")
+    spec.add_sensor(
+        name="accelerometer",
+        type=mujoco.mjtSensor.mjSENS_ACCELEROMETER,
+        objtype=mujoco.mjtObj.mjOBJ_SITE,
+        objname="imu",
+    )
+    for name in config.joints:
+        spec.add_sensor(
+            name=f"{name}_torque",
+            type=mujoco.mjtSensor.mjSENS_ACTUATORFRC,
+            objtype=mujoco.mjtObj.mjOBJ_ACTUATOR,
+            objname=name,
+        )
+    for name, leg in config.legs.items():
+        # A little larger than the foot, so that no contact point of the sphere lies outside.
+        spec.body(f"{name}_calf").add_site(
+            name=f"{name}_foot",
+            pos=[0, 0, -leg.calf_m],
+            size=[1.1 * leg.foot_radius_m] * 3,
+            group=5,
+        )
+        spec.add_sensor(
+            name=f"{name}_force",
+            type=mujoco.mjtSensor.mjSENS_TOUCH,
+            objtype=mujoco.mjtObj.mjOBJ_SITE,
+            objname=f"{name}_foot",
+        )
+
+
+def trunk_like_geoms(model: mujoco.MjModel, config: RobotConfig) -> np.ndarray:
+    """(ngeom,) whether a geom belongs to trunk, hip or thigh, which walking keeps off the floor."""
+    names = [name for name in link_names(config) if not name.endswith("_calf")]
+    bodies = [model.body(name).id for name in names]
+    return np.isin(model.geom_bodyid, bodies)

@@ -1,0 +1,136 @@
+"""The agent: one composition for every system, which acts, learns and is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learner.behaviour.actor_critic import ActorCritic
+from learner.behaviour.noise import Noise
+from learner.model.rssm import State
+from learner.model.world_model import WorldModel
+from learner.train.updates import Lesson, Update
+
+Prepare = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+
+class Agent(nn.Module):
+    """World model, behaviour and the updates that train them.
+
+    Args:
+        model: the world model.
+        behaviour: the actor-critic.
+        updates: run in order on every batch.
+        prepare: last changes to a batch of tensors, such as reflecting half of it.
+        keys: observation keys that are read.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        behaviour: ActorCritic,
+        updates: Sequence[Update],
+        prepare: Sequence[Prepare],
+        keys: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.model, self.behaviour = model, behaviour
+        self.updates, self.prepare, self.keys = tuple(updates), tuple(prepare), tuple(keys)
+
+    def learn(self, batch: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        """One training step on a (B, T, ...) batch from replay; scalars worth a plot."""
+        tensors = {k: torch.as_tensor(v) for k, v in batch.items()}
+        for change in self.prepare:
+            tensors = change(tensors)
+        lesson = Lesson(tensors)
+        for update in self.updates:
+            update(lesson)
+        return lesson.metrics
+
+    def policy_weights(self) -> dict[str, np.ndarray]:
+        """What a robot needs to act, float32."""
+        return {k: v.detach().float().numpy().copy() for k, v in self._policy_state().items()}
+
+    def load_policy_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Take over what `policy_weights` gave.
+
+        Raises:
+            ValueError: when a name or a shape does not fit, naming it.
+        """
+        mine = self._policy_state()
+        if odd := set(mine) ^ set(weights):
+            raise ValueError(f"weights: {sorted(odd)[0]} is on one side only")
+        for name, tensor in mine.items():
+            if tensor.shape != weights[name].shape:
+                raise ValueError(f"weights: {name} is {weights[name].shape}, not {tensor.shape}")
+            tensor.copy_(torch.from_numpy(weights[name].copy()))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that learning goes on from, by name."""
+        found = {f"agent.{k}": v for k, v in self.state_dict().items()}
+        for update in self.updates:
+            for name, tensor in update.optimiser.tensors().items():
+                found[f"optimiser.{update.name}.{name}"] = tensor
+        return found
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave, in place."""
+        for name, tensor in self.state_dict().items():
+            with torch.no_grad():
+                tensor.copy_(tensors[f"agent.{name}"])
+        for update in self.updates:
+            prefix = f"optimiser.{update.name}."
+            mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            update.optimiser.load(mine)
+
+    @torch.no_grad()
+    def _policy_state(self) -> dict[str, Tensor]:
+        parts = {
+            "encoder": self.model.encoder,
+            "dynamics": self.model.dynamics,
+            "actor": self.behaviour.actor,
+        }
+        return {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
+
+
+class Carry(NamedTuple):
+    """What a policy remembers between steps: state (1, ...) and the last action (1, A)."""
+
+    state: State
+    action: Tensor
+
+
+class AgentPolicy:
+    """Acts for one robot with an agent's weights, batch of one.
+
+    Args:
+        agent: gives encoder, dynamics and actor, in float32.
+        noise: where randomness comes from.
+        version: of the weights.
+    """
+
+    def __init__(self, agent: Agent, noise: Noise, version: int = 0) -> None:
+        self.agent, self.noise, self.version = agent, noise, version
+
+    def initial(self) -> Carry:
+        """State before an episode."""
+        with torch.inference_mode():
+            state = self.agent.model.dynamics.initial(1)
+        return Carry(state, torch.zeros(1, self.agent.behaviour.actor.action))
+
+    def act(self, carry: Carry, observation: Mapping[str, np.ndarray]) -> tuple[Carry, np.ndarray]:
+        """One step: observation arrays without batch axis -> next carry and action (A,)."""
+        with torch.inference_mode():
+            seen = {k: torch.as_tensor(observation[k])[None] for k in self.agent.keys}
+            first = torch.as_tensor(observation["is_first"]).float().reshape(1, 1)
+            model = self.agent.model
+            latent = self.noise.latent(model.dynamics.latents.stoch)
+            embed = model.encoder(seen)
+            state, _ = model.step(carry.state, carry.action, embed, first, latent)
+            noise = self.noise.action(carry.action.shape[-1])
+            action = self.agent.behaviour.act(state, noise)
+        return Carry(state, action), action[0].numpy().copy()

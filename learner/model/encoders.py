@@ -1,0 +1,103 @@
+"""Encoders and decoders: every modality enters one embedding and is predicted from features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from learner.model.heads import VectorHead
+from learner.model.images import ImageDecoder, ImageEncoder
+from learner.model.nets import Style, mlp
+from robot.wire.spec import Spec
+
+Observation = Mapping[str, Tensor]
+
+
+class Inputs(nn.Module):
+    """Picks the keys of a system and joins its vectors into one, scaled or raw.
+
+    Args:
+        specs: spec of each key to use.
+        gain: what a typical deviation is scaled to; 0 leaves the numbers as they are.
+    """
+
+    centre: Tensor
+    factor: Tensor
+
+    def __init__(self, specs: Mapping[str, Spec], gain: float) -> None:
+        super().__init__()
+        self.images = sorted(k for k, s in specs.items() if s.is_image)
+        self.vectors = sorted(k for k, s in specs.items() if not s.is_image)
+        self.width = sum(specs[k].shape[0] for k in self.vectors)
+        self.channels = sum(specs[k].shape[-1] for k in self.images)
+        centre, factor = torch.zeros(self.width), torch.ones(self.width)
+        if gain:
+            parts = [specs[k] for k in self.vectors]
+            centre = torch.cat([torch.as_tensor(s.centre).expand(s.shape) for s in parts])
+            factor = gain / torch.cat([torch.as_tensor(s.scale).expand(s.shape) for s in parts])
+        self.register_buffer("centre", centre.float(), persistent=False)
+        self.register_buffer("factor", factor.float(), persistent=False)
+
+    def vector(self, observation: Observation) -> Tensor:
+        """All vector keys, (..., width) float32."""
+        joined = torch.cat([observation[k] for k in self.vectors], -1)
+        return (joined - self.centre.float()) * self.factor.float()
+
+    def image(self, observation: Observation) -> Tensor:
+        """All image keys joined on channels, (..., 64, 64, channels) uint8."""
+        return torch.cat([observation[k] for k in self.images], -1)
+
+
+class Encoder(nn.Module):
+    """Observations -> embedding (..., E): an MLP for vectors, convolutions for images, joined."""
+
+    def __init__(self, inputs: Inputs, units: int, layers: int, depth: int, style: Style) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.vector = mlp(inputs.width, units, layers, style) if inputs.vectors else None
+        self.image = ImageEncoder(inputs.channels, depth, style) if inputs.images else None
+        self.width = units * bool(inputs.vectors) + (self.image.width if self.image else 0)
+
+    def forward(self, observation: Observation) -> Tensor:
+        """Dict of (..., shape) -> (..., E)."""
+        parts = []
+        if self.image is not None:
+            parts.append(self.image(self.inputs.image(observation)))
+        if self.vector is not None:
+            parts.append(self.vector(self.inputs.vector(observation)))
+        return torch.cat(parts, -1)
+
+
+class Decoder(nn.Module):
+    """Features -> every observed key; squared errors summed over entries."""
+
+    def __init__(
+        self, inputs: Inputs, width: int, units: int, layers: int, depth: int, style: Style
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.vector = VectorHead(width, units, layers, inputs.width, style)
+        self.image = ImageDecoder(width, inputs.channels, depth, style) if inputs.images else None
+
+    def losses(self, feat: Tensor, observation: Observation) -> dict[str, Tensor]:
+        """(B, T, F) and dict of (B, T, shape) -> named (B, T) losses."""
+        losses = {}
+        if self.inputs.vectors:
+            losses["vector"] = self.vector.loss(feat, self.inputs.vector(observation))
+        if self.image is not None:
+            losses["image"] = self.image.loss(feat, self.inputs.image(observation))
+        return losses
+
+
+def pick(specs: Mapping[str, Spec], keys: Sequence[str]) -> dict[str, Spec]:
+    """Specs of the keys that a system reads.
+
+    Raises:
+        ValueError: for a key that the robot does not sense, naming those that it does.
+    """
+    unknown = [k for k in keys if k not in specs]
+    if unknown:
+        raise ValueError(f"keys: the robot senses no '{unknown[0]}'; it has {', '.join(specs)}")
+    return {k: specs[k] for k in keys}

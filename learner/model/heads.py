@@ -1,0 +1,159 @@
+"""Heads: what is predicted from features, and how its loss is taken. Every loss is (B, T)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from learner.model.nets import Linear, Style, mlp
+
+
+class Head(Protocol):
+    """Predicts one quantity from features."""
+
+    def __call__(self, feat: Tensor) -> Tensor:
+        """(..., F) -> prediction."""
+        ...
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """(B, T, F) and the target -> (B, T), unscaled."""
+        ...
+
+
+def symlog(x: Tensor) -> Tensor:
+    """sign(x) ln(1 + |x|) (DreamerV3, arXiv 2301.04104, eq. 9)."""
+    return torch.sign(x) * torch.log1p(torch.abs(x))
+
+
+def symexp(x: Tensor) -> Tensor:
+    """Inverse of `symlog`."""
+    return torch.sign(x) * torch.expm1(torch.abs(x))
+
+
+class _Trunk(nn.Module):
+    """Layers and a final linear map to `outputs`, in float32."""
+
+    def __init__(
+        self, width: int, units: int, layers: int, outputs: int, style: Style, scale: float
+    ) -> None:
+        super().__init__()
+        self.layers = mlp(width, units, layers, style)
+        self.out = Linear(units, outputs, style, scale=scale)
+
+    def raw(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (..., outputs) float32."""
+        return self.out(self.layers(feat)).float()
+
+
+class VectorHead(_Trunk):
+    """Predicts a vector; squared error summed over its entries."""
+
+    def __init__(self, width: int, units: int, layers: int, size: int, style: Style) -> None:
+        super().__init__(width, units, layers, size, style, 1.0)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (..., size)."""
+        return self.raw(feat)
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """(B, T, F), (B, T, size) -> (B, T)."""
+        return (self.raw(feat) - target).square().sum(-1)
+
+
+class SymlogHead(_Trunk):
+    """Predicts a scalar in symlog space with squared error (DayDreamer, nets.py, `symlog`)."""
+
+    def __init__(
+        self, width: int, units: int, layers: int, style: Style, scale: float = 0.1
+    ) -> None:
+        super().__init__(width, units, layers, 1, style, scale)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (...) in the scalar's own units."""
+        return symexp(self.raw(feat).squeeze(-1))
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """(B, T, F), (B, T) -> (B, T)."""
+        return (self.raw(feat).squeeze(-1) - symlog(target)).square()
+
+
+class TwoHotHead(_Trunk):
+    """Predicts a scalar as a distribution over bins that are even in symlog space.
+
+    DreamerV3 (arXiv 2301.04104) in its January 2023 form: target symlog(x), decoded by
+    symexp(sum p b). Weights of the last layer start at zero, so that the first prediction is 0.
+
+    Args:
+        bins: number of bins, odd.
+        limit: outermost bins are at +-limit in symlog space.
+    """
+
+    bins: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        units: int,
+        layers: int,
+        style: Style,
+        bins: int = 255,
+        limit: float = 20.0,
+        scale: float = 0.0,
+    ) -> None:
+        super().__init__(width, units, layers, bins, style, scale)
+        self.register_buffer("bins", torch.linspace(-limit, limit, bins), persistent=False)
+        self.step = 2 * limit / (bins - 1)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (...) expected value, exactly 0 for uniform probabilities."""
+        probs = F.softmax(self.raw(feat), -1)
+        half = probs.shape[-1] // 2
+        # Summed from both ends inwards, so that equal probabilities cancel to exactly zero.
+        skew = probs[..., half + 1 :] - probs[..., :half].flip(-1)
+        return symexp((skew * self.bins.float()[half + 1 :]).sum(-1))
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """Cross entropy with the two-hot code of the target: (B, T, F), (B, T) -> (B, T)."""
+        log_probs = F.log_softmax(self.raw(feat), -1)
+        place = (symlog(target) / self.step + (log_probs.shape[-1] // 2)).clamp(
+            0, log_probs.shape[-1] - 1
+        )
+        low = place.floor().long()
+        high = (low + 1).clamp(max=log_probs.shape[-1] - 1)
+        share = place - low
+        at_low = log_probs.gather(-1, low[..., None]).squeeze(-1)
+        at_high = log_probs.gather(-1, high[..., None]).squeeze(-1)
+        return -((1 - share) * at_low + share * at_high)
+
+
+class ContinueHead(_Trunk):
+    """Predicts the probability that the episode goes on."""
+
+    def __init__(
+        self, width: int, units: int, layers: int, style: Style, scale: float = 0.1
+    ) -> None:
+        super().__init__(width, units, layers, 1, style, scale)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (...) probability."""
+        return torch.sigmoid(self.raw(feat).squeeze(-1))
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """Binary cross entropy: (B, T, F), (B, T) in {0, 1} -> (B, T)."""
+        raw = self.raw(feat).squeeze(-1)
+        return F.binary_cross_entropy_with_logits(raw, target, reduction="none")
+
+
+class NeverEnds(nn.Module):
+    """Stands for the continue head where the task has no terminal states."""
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (...) ones."""
+        return feat.new_ones(feat.shape[:-1], dtype=torch.float32)
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """(B, T, F), (B, T) -> (B, T) zeros."""
+        return torch.zeros_like(target)

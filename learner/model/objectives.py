@@ -1,0 +1,80 @@
+"""Objectives: how prior and posterior are held together. Each returns (B, T) losses, unscaled."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from learner.model.latents import kl
+
+
+class Objective(Protocol):
+    """Turns the two distributions of the latent into losses."""
+
+    def __call__(self, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, C) log probabilities -> named (B, T) losses, weighted among each other."""
+        ...
+
+
+class FreeBits(nn.Module):
+    """Dynamics and representation losses, each clipped per step below (DreamerV3, eq. 5).
+
+    Args:
+        dynamics: weight of KL(sg(post) || prior).
+        representation: weight of KL(post || sg(prior)).
+        free: nats per step below which there is no gradient.
+    """
+
+    def __init__(self, dynamics: float, representation: float, free: float) -> None:
+        super().__init__()
+        self.dynamics, self.representation, self.free = dynamics, representation, free
+
+    def forward(self, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, C) -> dynamics and representation losses (B, T)."""
+        dynamics = kl(post.detach(), prior).clamp(min=self.free)
+        representation = kl(post, prior.detach()).clamp(min=self.free)
+        return {
+            "dynamics": self.dynamics * dynamics,
+            "representation": self.representation * representation,
+        }
+
+
+class AdaptiveBalance(nn.Module):
+    """Balanced KL whose scale steers the mean KL to a target (DayDreamer, agent.py, `wmkl`).
+
+    The scale starts at 1 (the reference ignores the configured 0.1), is divided or multiplied by
+    1.1 when the batch mean lies 10% below or above the target, and is changed before it is used.
+
+    Args:
+        balance: share alpha of the gradient that trains the prior.
+        target: nats.
+        low: smallest scale.
+        high: largest scale.
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self, balance: float = 0.8, target: float = 3.5, low: float = 1e-3, high: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.balance, self.target, self.low, self.high = balance, target, low, high
+        self.register_buffer("scale", torch.ones((), dtype=torch.float32))
+
+    def forward(self, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, C) -> balanced KL (B, T) times the scale."""
+        to_prior = kl(post.detach(), prior)
+        to_post = kl(post, prior.detach())
+        if torch.is_grad_enabled():
+            self.adapt(to_prior.detach().mean())
+        mixed = self.balance * to_prior + (1 - self.balance) * to_post
+        return {"kl": self.scale.clone() * mixed}
+
+    def adapt(self, mean: Tensor) -> None:
+        """Move the scale by one step towards the target."""
+        below = mean < self.target / 1.1
+        above = mean > self.target * 1.1
+        factor = torch.where(below, 1 / 1.1, torch.where(above, 1.1, 1.0))
+        self.scale.copy_((self.scale * factor).clamp(self.low, self.high))

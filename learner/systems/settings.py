@@ -1,0 +1,33 @@
+"""Numbers that every system has: how it samples, how much it trains, when it shares weights."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from robot.config import Strict
+
+
+class Settings(Strict):
+    """Settings of training, apart from the algorithm's own.
+
+    Args:
+        batch: B, chunks per update.
+        length: T, steps per chunk.
+        capacity: steps kept in replay.
+        prefill: random steps before the first update.
+        pretrain: updates made at once when `prefill` is reached.
+        steps_per_update: robot steps per update; the limit binds the learner, never the robot.
+        sync_steps: robot steps between two takings-over of weights in lock-step.
+        publish_s: seconds between two publications of weights in real time.
+        checkpoint_s: seconds between two checkpoints.
+    """
+
+    batch: int = Field(default=24, ge=1)
+    length: int = Field(default=16, ge=2)
+    capacity: int = Field(default=200_000, ge=100)
+    prefill: int = Field(default=1000, ge=0)
+    pretrain: int = Field(default=100, ge=0)
+    steps_per_update: float = Field(default=4.0, gt=0)
+    sync_steps: int = Field(default=20, ge=1)
+    publish_s: float = Field(default=2.0, gt=0)
+    checkpoint_s: float = Field(default=60.0, gt=0)

@@ -1,0 +1,68 @@
+"""Changes to batches before they are learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Mirror:
+    """Reflects a random half of the chunks left to right: the body's symmetry doubles the data.
+
+    A legged body is (nearly) its own mirror image, so that a reflected chunk of experience is as
+    true as the recorded one, with the same reward.
+
+    Args:
+        mirror: per key (permutation, sign), "action" among them.
+    """
+
+    def __init__(self, mirror: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        self.maps = {
+            key: (torch.as_tensor(order), torch.as_tensor(sign, dtype=torch.float32))
+            for key, (order, sign) in mirror.items()
+        }
+
+    def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """(B, T, ...) -> the same with about half of the rows reflected."""
+        chosen = torch.rand(batch["action"].shape[0]) < 0.5
+        done = dict(batch)
+        for key, (order, sign) in self.maps.items():
+            if key in batch:
+                flipped = batch[key][..., order] * sign
+                done[key] = torch.where(chosen[:, None, None], flipped, batch[key])
+        return done
+
+
+class ShiftReward:
+    """Subtracts a constant, so that a critic need not creep up to a large common value.
+
+    Args:
+        offset: task units.
+    """
+
+    def __init__(self, offset: float) -> None:
+        self.offset = offset
+
+    def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Batch with the reward lowered."""
+        return {**batch, "reward": batch["reward"] - self.offset}
+
+
+class PickStarts:
+    """Chooses at most `count` states, at random, that dreams start from; 0 takes all.
+
+    Args:
+        count: N.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self, live: Tensor) -> Tensor:
+        """(M,) -> (N,) row numbers."""
+        if not 0 < self.count < live.shape[0]:
+            return torch.arange(live.shape[0])
+        return torch.randperm(live.shape[0])[: self.count]

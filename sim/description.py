@@ -51,7 +51,7 @@ def link_names(config: RobotConfig) -> list[str]:
 
 
 def mirrored(link: Link, side_x: int, side_y: int) -> Link:
-    """Reflect a link of the left front leg: to the rear by `side_x` -1, to the right by `side_y` -1.
+    """Reflect a link of the left front leg: `side_x` -1 to the rear, `side_y` -1 to the right.
 
     A reflection turns the sign of the products of inertia that hold its axis once.
     """

@@ -89,7 +89,7 @@ def _add_motor(spec: mujoco.MjSpec, config: RobotConfig, name: str) -> None:
 
 
 def _add_sensors(spec: mujoco.MjSpec, config: RobotConfig) -> None:
-    """Add what the state does not hold: specific force, motor torques, foot forces, in this order."""
+    """Add what the state lacks, in this order: specific force, motor torques, foot forces."""
     spec.body("trunk").add_site(name="imu")
     spec.add_sensor(
         name="accelerometer",

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from robot.config import RobotConfig
+from robot.tasks.kinematics import rotation_matrix
 
 FRONT_TILT_RAD = pi / 12
 FRONT_FOV_DEG = 80.0
@@ -57,20 +58,8 @@ def view_of(config: RobotConfig, camera: str, state: np.ndarray) -> View:
     raise ValueError(f"unknown camera '{camera}'; there are {', '.join(MOUNTS)}")
 
 
-def rotation(quaternion: np.ndarray) -> np.ndarray:
-    """(3, 3) matrix that turns body vectors into world vectors, from (4,) wxyz."""
-    w, x, y, z = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
 def _front(config: RobotConfig, state: np.ndarray) -> View:
-    turn = rotation(state[3:7])
+    turn = rotation_matrix(state[3:7])
     hips = max(leg.hip_m[0] for leg in config.legs.values())
     ahead = (
         hips + config.twin.links["hip"].size_m[0] + 0.01

@@ -107,6 +107,7 @@ class Safety(Strict):
     temperature_stop_c: float = 60.0
     voltage_warn_v: float = 21.0
     voltage_stop_v: float = 19.5
+    deadman_s: float | None = Field(gt=0, default=None)
     weights_warn_s: float = Field(gt=0, default=60.0)
     weights_hold_s: float = Field(gt=0, default=600.0)
 

@@ -78,6 +78,10 @@ class BodyCore:
                 self.guard.count("target_clipped", clipped)
         return follow
 
+    def refuse(self, fault: str) -> None:
+        """Note a command that could not even be read; it counts as a bad one."""
+        self.guard.command(self._clock.now_ns(), fault)
+
     def word(self, word: OperatorWord) -> Status:
         """Obey an operator; the answer tells the state that it led to."""
         now_ns = self._clock.now_ns()
@@ -88,6 +92,8 @@ class BodyCore:
             self.guard.pause(now_ns, f"paused by {word.who}")
         elif word.word == "resume":
             self.guard.resume(now_ns)
+        elif word.word == "alive":
+            self.guard.alive(now_ns)
         else:
             self.guard.count("unknown_word")
         return self.status()

@@ -21,9 +21,8 @@ class Butterworth:
 
     def __init__(self, order: int, cutoff_hz: float, sample_hz: float, width: int) -> None:
         # The cut-off is a scalar: newer SciPy refuses a one-element list for a low-pass.
-        b, a = scipy.signal.butter(order, cutoff_hz, fs=sample_hz)
-        self.b = np.asarray(b, np.float64)
-        self.a = np.asarray(a, np.float64)
+        both = np.asarray(scipy.signal.butter(order, cutoff_hz, fs=sample_hz), np.float64)
+        self.b, self.a = both  # (order + 1,) each
         self._rest = scipy.signal.lfilter_zi(self.b, self.a)[:, None]  # (order, 1)
         self._state = np.zeros((order + 1, width))  # the last row stays zero
 

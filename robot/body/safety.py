@@ -37,8 +37,10 @@ class Guard:
         self._rising_ns = round(safety.rising_s * NS)
         self._hold_ns = round(safety.hold_s * NS)
         self._stale_ns = round(safety.command_stale_periods * NS / config.control.control_hz)
+        self._deadman_ns = None if safety.deadman_s is None else round(safety.deadman_s * NS)
         self._bad_allowed = safety.bad_commands
         self._since_ns = 0
+        self._alive_ns = -NS * 3600
         self._command_ns = 0
         self._fault_ns = 0
         self._fault = ""
@@ -66,6 +68,8 @@ class Guard:
             self._blind(now_ns, fault)
         elif self._fault:
             self._fault = ""
+        if self.powered and self._let_go(now_ns):
+            self.stop(now_ns, "dead-man switch was let go")
         if self.state == "active":
             if now_ns - self._command_ns > self._stale_ns:
                 self.count("command_stale")
@@ -74,7 +78,7 @@ class Guard:
             self._wait(now_ns)
         elif self.state == "rising":
             self._rise(now_ns)
-        elif self.state == "limp" and not self._fault and not self._paused:
+        elif self.state == "limp" and not self._why_not_start(now_ns):
             self._start(now_ns)
 
     def danger(self, now_ns: int, reason: str) -> None:
@@ -122,13 +126,17 @@ class Guard:
 
     def resume(self, now_ns: int) -> None:
         """Leave hold, damping or stopped through a soft start, if the sensors can be trusted."""
-        if self.state == "limp":
+        if self.state == "limp" or self.state == "hold" or self.state in LATCHED:
             self._paused = False
-        elif self.state == "hold" or self.state in LATCHED:
-            if self._fault:
-                self.reason = f"not resumed: {self._fault}"
+            missing = self._why_not_start(now_ns)
+            if missing:
+                self.reason = f"not resumed: {missing}"
             else:
                 self._start(now_ns)
+
+    def alive(self, now_ns: int) -> None:
+        """The dead-man switch is held."""
+        self._alive_ns = now_ns
 
     def count(self, what: str, times: int = 1) -> None:
         """Add to a count."""
@@ -140,6 +148,14 @@ class Guard:
         self._since_ns = now_ns
         if state in LATCHED:
             self._paused = False
+
+    def _let_go(self, now_ns: int) -> bool:
+        return self._deadman_ns is not None and now_ns - self._alive_ns > self._deadman_ns
+
+    def _why_not_start(self, now_ns: int) -> str:
+        if self._fault or self._paused:
+            return self._fault or "paused"
+        return "dead-man switch is not held" if self._let_go(now_ns) else ""
 
     def _start(self, now_ns: int) -> None:
         self.seeds += 1

@@ -74,12 +74,15 @@ class Command:
     position: np.ndarray
 
 
-WORDS = ("stop", "pause", "resume")
+WORDS = ("stop", "pause", "resume", "alive")
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorWord:
-    """A word of the operator: "stop" (latched), "pause" (hold) or "resume" (soft start again)."""
+    """A word of the operator: "stop" (latched), "pause" (hold), "resume" (soft start again).
+
+    "alive" is the heartbeat of a dead-man switch; it counts where `safety.deadman_s` declares one.
+    """
 
     word: str
     who: str

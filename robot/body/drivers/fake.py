@@ -1,12 +1,9 @@
-"""A fake body: no physics worth the name, wholly predictable, and it fails on request.
+"""A fake body: no physics worth the name, wholly predictable, cheap.
 
-Joints follow their targets with a first-order lag; the trunk does not move unless pushed. Every
-sensor can be set, frozen, stalled or broken, which is what the safety layer is tested with.
+Joints follow their targets with a first-order lag; the trunk does not move unless pushed.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -28,8 +25,6 @@ class FakeBody:
     """A deterministic stand-in for hardware and for a twin.
 
     Attributes:
-        sensed: fields of `Reading` that replace what the fake would sense, such as
-            `{"voltage": 20.0}`. What it senses otherwise is what a quiet robot would.
         last: the last motor command, None before the first and after `stop`.
         stops: how often `stop` was called.
 
@@ -40,7 +35,6 @@ class FakeBody:
 
     def __init__(self, config: RobotConfig, clock: Clock) -> None:
         joints = config.joints.values()
-        self.sensed: dict[str, np.ndarray | float] = {}
         self.last: MotorCommand | None = None
         self.stops = 0
         self.connected = False
@@ -50,34 +44,20 @@ class FakeBody:
         self._upper = np.array([j.upper_rad for j in joints])
         self._share = 1 - np.exp(-1 / (config.control.inner_hz * LAG_S))
         self._period_s = 1 / config.control.inner_hz
-        self._frozen: Reading | None = None
-        self._stalled = False
-        self._lost = False
         self.reset(config.twin.start, seed=0)
 
     def connect(self) -> None:
         """Begin to answer, with limp joints."""
-        self._require_line()
         self.connected = True
         self.last = None
-        self._measure()
+        self._reading = self._quiet(self._clock.now_ns())
 
     def read(self) -> Reading:
-        """Return the latest sample.
-
-        Raises:
-            ConnectionError: after `disconnect`.
-        """
-        self._require_line()
+        """Return the latest sample."""
         return self._reading
 
     def write(self, command: MotorCommand) -> None:
-        """Take over a motor command.
-
-        Raises:
-            ConnectionError: after `disconnect`.
-        """
-        self._require_line()
+        """Take over a motor command."""
         self.last = command
 
     def stop(self) -> None:
@@ -99,7 +79,7 @@ class FakeBody:
         self._velocity = (self._position - before) / self._period_s
         self._origin = self._origin + self._drift * self._period_s
         self._ticks += 1
-        self._measure()
+        self._reading = self._quiet(self._clock.now_ns())
 
     def reset(self, start: str, seed: int) -> None:
         """Place the robot: "standing", "folded", "on_back" or "random_fall".
@@ -120,7 +100,7 @@ class FakeBody:
         self._origin = np.array([0.0, 0.0, 0.25])
         self._drift = np.zeros(3)
         self._ticks = 0
-        self._measure()
+        self._reading = self._quiet(self._clock.now_ns())
 
     def push(self, impulse_n_s: np.ndarray) -> None:
         """Let the trunk drift, by the (3,) impulse in N s over its mass."""
@@ -145,34 +125,6 @@ class FakeBody:
         lit = np.arange(height)[::-1, None] < (share * height)[columns][None]
         picture[lit] = (200, 160, 80) if camera == "front" else (80, 160, 200)
         return picture
-
-    def freeze(self) -> None:
-        """From now on give the same values with new stamps."""
-        self._frozen = self._reading
-
-    def stall(self) -> None:
-        """From now on give the same sample with its old stamp."""
-        self._stalled = True
-
-    def disconnect(self) -> None:
-        """From now on fail to read and write."""
-        self._lost = True
-
-    def heal(self) -> None:
-        """Undo `freeze`, `stall`, `disconnect` and everything in `sensed`."""
-        self._frozen, self._stalled, self._lost = None, False, False
-        self.sensed.clear()
-
-    def _require_line(self) -> None:
-        if self._lost:
-            raise ConnectionError("the fake body was told to lose its connection")
-
-    def _measure(self) -> None:
-        if self._stalled:
-            return
-        stamp_ns = self._clock.now_ns()
-        reading = self._quiet(stamp_ns) if self._frozen is None else self._frozen
-        self._reading = replace(reading, **{"stamp_ns": stamp_ns, **self.sensed})
 
     def _quiet(self, stamp_ns: int) -> Reading:
         """What a robot senses that only its joints move."""

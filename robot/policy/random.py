@@ -1,0 +1,26 @@
+"""The policy that knows nothing: uniform actions, for the first experience of a robot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from robot.wire.spec import RobotSpec
+
+
+class RandomPolicy:
+    """Uniform actions in [-1, 1]; equal seeds give equal actions."""
+
+    version = 0
+
+    def __init__(self, spec: RobotSpec, seed: int = 0) -> None:
+        self._shape = spec.action.shape
+        self._rng = np.random.default_rng(seed)
+
+    def initial(self) -> None:
+        """Nothing is carried."""
+
+    def act(self, carry: None, observation: Mapping[str, np.ndarray]) -> tuple[None, np.ndarray]:
+        """Draw an action (A,) float32, whatever is observed."""
+        return None, self._rng.uniform(-1, 1, self._shape).astype(np.float32)

@@ -1,0 +1,159 @@
+"""The loop of the robot process: take weights, choose, act, record, observe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from robot.policy.interface import Policy
+from robot.policy.robot import Robot
+from robot.wire.transition import Transition
+
+
+class Pilot(Protocol):
+    """Whoever holds the policy, and may replace it between two steps."""
+
+    def take(self) -> Policy[Any]:
+        """Return the policy to use from now on; never waits."""
+        ...
+
+    def age_ns(self) -> int:
+        """How long the present weights have been in use."""
+        ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run's stream goes on: after a restart, behind what the log holds.
+
+    Args:
+        robot: id of the robot.
+        run: id of the run.
+        index: of the next transition.
+        episode: number of the next episode.
+    """
+
+    robot: str
+    run: str
+    index: int = 0
+    episode: int = 0
+
+
+def rollout(
+    robot: Robot, pilot: Pilot, start: Start, stop: Callable[[], bool]
+) -> Iterator[Transition]:
+    """Live one episode after the other and yield every step, in order and without gaps.
+
+    Each transition is yielded after its action was sent and before the next tick is waited for, so
+    that whoever records it uses the time in between. An episode that is cut short by leaving the
+    loop simply ends: the next one begins with `is_first`.
+
+    Args:
+        robot: to observe and to act with.
+        pilot: asked for its policy before every step.
+        start: where the stream goes on.
+        stop: looked at between two episodes, and while the body cannot follow.
+    """
+    stream = _Stream(robot, start)
+    while not stop():
+        if not robot.ready():
+            continue
+        policy = pilot.take()
+        observation, carry = robot.reset(), policy.initial()
+        while not observation["is_last"]:
+            policy, carry = _exchange(policy, carry, pilot.take())
+            carry, action = policy.act(carry, observation)
+            applied = robot.act(action)
+            chosen = {"action": _sound(action, applied), "applied": applied}
+            yield stream.transition({**observation, **chosen}, policy.version, pilot.age_ns())
+            observation = robot.observe()
+        nothing = {"action": robot.no_action, "applied": robot.no_action}
+        yield stream.transition({**observation, **nothing}, policy.version, pilot.age_ns())
+        stream.episode += 1
+
+
+def _exchange(policy: Policy[Any], carry: Any, new: Policy[Any]) -> tuple[Policy[Any], Any]:
+    """Swap to another policy; newer weights of the same kind go on with the same carry."""
+    if type(new) is type(policy):
+        return new, carry
+    return new, new.initial()
+
+
+def _sound(action: np.ndarray, applied: np.ndarray) -> np.ndarray:
+    """The chosen action as float32, or what was applied when it was refused."""
+    if action.shape != applied.shape or not np.isfinite(action).all():
+        return applied
+    return np.asarray(action, np.float32)
+
+
+class _Stream:
+    """Numbers the transitions of a run."""
+
+    def __init__(self, robot: Robot, start: Start) -> None:
+        self.robot, self.start = robot, start
+        self.index, self.episode = start.index, start.episode
+
+    def transition(
+        self, arrays: Mapping[str, np.ndarray], version: int, weights_age_ns: int
+    ) -> Transition:
+        """Bind this step's arrays to its place in the stream."""
+        tick = self.robot.tick
+        index, self.index = self.index, self.index + 1
+        return Transition(
+            robot=self.start.robot,
+            run=self.start.run,
+            index=index,
+            episode=self.episode,
+            step=self.robot.step,
+            weights_version=version,
+            valid=tick.valid,
+            arrays=arrays,
+            stamps_ns=dict(tick.stamps_ns),
+            ledger_ns={**tick.ledger_ns, "weights_age": weights_age_ns},
+        )
+
+
+class Log(Protocol):
+    """Where transitions are kept first."""
+
+    def append(self, transition: Transition) -> None:
+        """Keep one transition; returns when it is safe to tell others of it."""
+        ...
+
+
+class Uplink(Protocol):
+    """How transitions reach the learner."""
+
+    def send(self, transition: Transition) -> None:
+        """Queue one transition; never waits."""
+        ...
+
+
+class Recorder:
+    """Keeps every step: in the log first, which is the truth, then on its way to the learner."""
+
+    def __init__(self, log: Log, uplink: Uplink) -> None:
+        self._log, self._uplink = log, uplink
+
+    def record(self, transition: Transition) -> None:
+        """Keep one transition, then send it."""
+        self._log.append(transition)
+        self._uplink.send(transition)
+
+
+class FixedPilot:
+    """A pilot whose policy never changes, such as for evaluation."""
+
+    def __init__(self, policy: Policy[Any]) -> None:
+        self._policy = policy
+
+    def take(self) -> Policy[Any]:
+        """Return the policy."""
+        return self._policy
+
+    def age_ns(self) -> int:
+        """Return 0: nothing newer is awaited."""
+        return 0

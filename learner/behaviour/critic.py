@@ -71,7 +71,8 @@ class SteadiedCritic(nn.Module):
     def __init__(self, head: nn.Module, rate: float = 0.02) -> None:
         super().__init__()
         self.head, self.rate = head, rate
-        self.slow = copy.deepcopy(head).float().requires_grad_(False)
+        self.average = copy.deepcopy(head).float().requires_grad_(False)
+        self.slow = copy.deepcopy(head).requires_grad_(False)
 
     def forward(self, feat: Tensor) -> Tensor:
         """(..., F) -> (...) by the fast head."""
@@ -85,6 +86,8 @@ class SteadiedCritic(nn.Module):
 
     @torch.no_grad()
     def follow(self) -> None:
-        """Move the average by one step."""
-        for slow, fast in zip(self.slow.parameters(), self.head.parameters(), strict=True):
-            slow.lerp_(fast.to(slow.dtype), self.rate)
+        """Move the average by one step, in float32; the slow head is its rounded copy."""
+        trio = (self.average.parameters(), self.head.parameters(), self.slow.parameters())
+        for average, fast, slow in zip(*trio, strict=True):
+            average.lerp_(fast.float(), self.rate)
+            slow.copy_(average)

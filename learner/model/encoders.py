@@ -35,8 +35,8 @@ class Inputs(nn.Module):
         centre, factor = torch.zeros(self.width), torch.ones(self.width)
         if gain:
             parts = [specs[k] for k in self.vectors]
-            centre = torch.cat([torch.as_tensor(s.centre).expand(s.shape) for s in parts])
-            factor = gain / torch.cat([torch.as_tensor(s.scale).expand(s.shape) for s in parts])
+            centre = torch.cat([torch.tensor(s.centre).expand(s.shape) for s in parts])
+            factor = gain / torch.cat([torch.tensor(s.scale).expand(s.shape) for s in parts])
         self.register_buffer("centre", centre.float(), persistent=False)
         self.register_buffer("factor", factor.float(), persistent=False)
 

@@ -64,41 +64,27 @@ PRESETS = {
 def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
     style = Style(F.silu, truncated_normal)
-    specs = pick(spec.observation, config.keys)
-    inputs = Inputs(specs, config.gain)
-    encoder = Encoder(inputs, config.units, config.layers, config.depth, style)
-    latents = Categoricals(config.stoch, config.classes)
-    action = spec.action.shape[0]
-    dynamics = RSSM(action, encoder.width, config.deter, config.units, latents, style, ZeroStart())
-    width, units, layers = dynamics.feat_width, config.units, config.layers
-    model = WorldModel(
-        encoder,
-        dynamics,
-        Decoder(inputs, width, units, layers, config.depth, style),
-        TwoHotHead(width, units, layers, style, config.bins, config.limit),
-        NeverEnds(),
-        FreeBits(dynamics=0.5, representation=0.1, free=1.0),
+    model = build_model(spec, config, style)
+    width, action = model.dynamics.feat_width, spec.action.shape[0]
+    actor = NormalActor(
+        width, action, config.units, config.layers, style, config.min_std, 1.0, 2.0, 0.01
     )
+    critic = SteadiedCritic(two_hot(width, config, style))
+    if config.bfloat16:
+        for part in (model, actor, critic.head, critic.slow):
+            part.to(torch.bfloat16)
     behaviour = ActorCritic(
-        NormalActor(width, action, units, layers, style, config.min_std, 1.0, 2.0, 0.01),
-        SteadiedCritic(TwoHotHead(width, units, layers, style, config.bins, config.limit)),
+        actor,
+        critic,
         PercentileScale(),
         FixedEntropy(config.entropy),
         Outlook(config.horizon, config.gamma, config.lam),
     )
-    if config.bfloat16:
-        for part in (model, behaviour.actor, behaviour.critic.head):
-            part.to(torch.bfloat16)
-    model_lesson = ModelLesson(model, {})
+    lesson = ModelLesson(model, {})
     dreams = DreamLesson(model, behaviour, PickStarts(config.starts))
-    critic = behaviour.critic
     updates = (
-        Update("model", Adam(model.parameters(), AdamSettings(config.lr_model)), model_lesson.loss),
-        Update(
-            "actor",
-            Adam(behaviour.actor.parameters(), AdamSettings(config.lr_actor)),
-            dreams.actor_loss,
-        ),
+        Update("model", Adam(model.parameters(), AdamSettings(config.lr_model)), lesson.loss),
+        Update("actor", Adam(actor.parameters(), AdamSettings(config.lr_actor)), dreams.actor_loss),
         Update(
             "critic",
             Adam(critic.head.parameters(), AdamSettings(config.lr_critic)),
@@ -106,7 +92,34 @@ def build(spec: RobotSpec, config: Config) -> Agent:
             critic.follow,
         ),
     )
-    prepare = [ShiftReward(config.reward_offset)]
-    if config.mirror and spec.mirror:
-        prepare.append(Mirror(spec.mirror))
+    prepare = (ShiftReward(config.reward_offset), Mirror(spec.mirror if config.mirror else {}))
     return Agent(model, behaviour, updates, prepare, config.keys)
+
+
+def build_model(spec: RobotSpec, config: Config, style: Style) -> WorldModel:
+    """World model: categorical RSSM, two-hot reward, free bits, no continue head."""
+    inputs = Inputs(pick(spec.observation, config.keys), config.gain)
+    encoder = Encoder(inputs, config.units, config.layers, config.depth, style)
+    dynamics = RSSM(
+        spec.action.shape[0],
+        encoder.width,
+        config.deter,
+        config.units,
+        Categoricals(config.stoch, config.classes),
+        style,
+        ZeroStart(),
+    )
+    width = dynamics.feat_width
+    return WorldModel(
+        encoder,
+        dynamics,
+        Decoder(inputs, width, config.units, config.layers, config.depth, style),
+        two_hot(width, config, style),
+        NeverEnds(),
+        FreeBits(dynamics=0.5, representation=0.1, free=1.0),
+    )
+
+
+def two_hot(width: int, config: Config, style: Style) -> TwoHotHead:
+    """Head of reward and critic."""
+    return TwoHotHead(width, config.units, config.layers, style, config.bins, config.limit)

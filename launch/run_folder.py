@@ -1,0 +1,160 @@
+"""The folder of one run: where everything lies, and what may be resumed in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from learner.systems import make_settings
+from learner.systems.settings import Settings
+from robot.config import ConfigError, RobotConfig, check_config
+
+PACKAGES = ("reverie", "torch", "numpy", "mujoco", "gymnasium", "pyzmq")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a run, apart from how long it lasts.
+
+    Args:
+        robot: resolved configuration of the robot.
+        settings: resolved settings of the learning system.
+        system: its name.
+        preset: its preset's name.
+        twin: "mujoco", "pybullet", or "" for hardware.
+        clock: "realtime" or "lockstep".
+        seed: of everything that is random.
+    """
+
+    robot: RobotConfig
+    settings: Settings
+    system: str
+    preset: str
+    twin: str
+    clock: str
+    seed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; equal for runs that may resume each other."""
+        said = {k: v for k, v in _fields(self).items() if k not in ("robot", "settings")}
+        return {
+            **said,
+            "robot": self.robot.model_dump(mode="json"),
+            "settings": self.settings.model_dump(mode="json"),
+        }
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run's stream of transitions: the same for the same plan."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return f"{self.robot.robot}-s{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _fields(plan: Plan) -> dict[str, Any]:
+    """Fields of a plan without going into its parts."""
+    return {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """Log of the robot process (MCAP): the truth of the run."""
+        return self.path / "log"
+
+    @property
+    def ingest(self) -> Path:
+        """What the learner took in, when it is a process of its own."""
+        return self.path / "ingest"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints of the learner."""
+        return self.path / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
+        """Latest published policy weights."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def plan_file(self) -> Path:
+        """The resolved plan of the run."""
+        return self.path / "plan.json"
+
+    @property
+    def summary(self) -> Path:
+        """What came of the run."""
+        return self.path / "summary.json"
+
+    def ledger(self, process: str) -> Path:
+        """What one process wrote of its own timing."""
+        return self.path / f"{process}.json"
+
+    def claim(self, plan: Plan) -> bool:
+        """Take the folder for a plan; whether a run of the same plan is resumed.
+
+        Raises:
+            ConfigError: when it holds a run of another plan, naming what differs.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        mine = plan.as_dict()
+        if not self.plan_file.exists():
+            if any(self.path.iterdir()):
+                raise ConfigError(f"--run {self.path}: holds other files; name an empty folder")
+            write_json(self.plan_file, {**mine, "versions": versions()})
+            return False
+        theirs = json.loads(self.plan_file.read_text())
+        for key, value in mine.items():
+            if (kept := theirs.get(key)) != value:
+                what = _difference(key, value, kept)
+                raise ConfigError(f"--run {self.path}: is a run of another configuration: {what}")
+        return True
+
+    def read_plan(self) -> Plan:
+        """The plan that the run was made with.
+
+        Raises:
+            ConfigError: when there is no run in the folder.
+        """
+        if not self.plan_file.exists():
+            raise ConfigError(f"no run at {self.path}: plan.json is missing")
+        data = json.loads(self.plan_file.read_text())
+        base = make_settings(data["system"], data["preset"])
+        return Plan(
+            robot=check_config(RobotConfig, data["robot"], str(self.plan_file)),
+            settings=check_config(type(base), data["settings"], str(self.plan_file)),
+            **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
+        )
+
+
+def _difference(key: str, mine: Any, theirs: Any) -> str:
+    """The first key in which two values differ, in words."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for name in sorted(mine.keys() | theirs.keys()):
+            if mine.get(name) != theirs.get(name):
+                return _difference(f"{key}.{name}", mine.get(name), theirs.get(name))
+    return f"{key} is {mine!r} here and {theirs!r} there"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(json.dumps(data, indent=1))
+    part.replace(path)

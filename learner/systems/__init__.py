@@ -1,0 +1,57 @@
+"""The systems of the field, one page each: a paper as a list of parts with sourced numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from learner.agent import Agent
+from learner.systems import reverie
+from learner.systems.settings import Settings
+from robot.config import ConfigError, apply_change, check_config
+from robot.wire.spec import RobotSpec
+
+
+@dataclass(frozen=True)
+class System:
+    """One system: its presets, and how it is put together for a robot."""
+
+    presets: Mapping[str, Any]
+    build: Callable[[RobotSpec, Any], Agent]
+
+
+SYSTEMS = {
+    "reverie": System(reverie.PRESETS, reverie.build),
+}
+
+
+def find_system(name: str) -> System:
+    """Look a system up.
+
+    Raises:
+        ConfigError: for an unknown one, naming those that exist.
+    """
+    if name not in SYSTEMS:
+        raise ConfigError(f"system: unknown '{name}'; there are {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]
+
+
+def make_settings(name: str, preset: str, changes: Sequence[str] = ()) -> Settings:
+    """Settings of a system's preset with `key=value` changes.
+
+    Raises:
+        ConfigError: for an unknown system, preset or key, or a value out of range.
+    """
+    system = find_system(name)
+    if preset not in system.presets:
+        raise ConfigError(f"preset: {name} has no '{preset}'; it has {', '.join(system.presets)}")
+    data = system.presets[preset].model_dump()
+    for change in changes:
+        apply_change(data, change)
+    return check_config(type(system.presets[preset]), data, f"--set learner ({name})")
+
+
+def build_agent(name: str, spec: RobotSpec, settings: Settings) -> Agent:
+    """Put a system together for one robot."""
+    return find_system(name).build(spec, settings)

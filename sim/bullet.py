@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,21 +29,30 @@ def import_pybullet():
 
 
 class Bullet:
-    """One robot in a PyBullet world of its own, without a window.
+    """One robot in a PyBullet world of its own, without a window and without physics yet.
 
     PyBullet speaks of the trunk's principal axes of inertia, this class of the trunk's frame.
     Quaternions are wxyz here and xyzw in PyBullet.
+
+    Raises:
+        ImportError: where PyBullet is not installed, saying what to do.
     """
 
     def __init__(self, config: RobotConfig) -> None:
         self.api = import_pybullet()
+        self.config = config
         self.client = self.api.connect(self.api.DIRECT)
         self._open = True
-        self.robot = self._load(config)
-        self.joints = self._find(config.joints)
+        self.load()
+
+    def load(self) -> None:
+        """Empty the world and load the robot; nothing of what was before is left."""
+        self.api.resetSimulation(physicsClientId=self.client)
+        self.robot = self._load_robot()
+        self.joints = self._find(self.config.joints)
         dynamics = self.api.getDynamicsInfo(self.robot, -1, physicsClientId=self.client)
-        self._local = dynamics[3], dynamics[4]
-        self._inverse = self.api.invertTransform(*self._local)
+        self.centre = dynamics[3], dynamics[4]  # of mass, with its axes, in the trunk's frame
+        self._origin = self.api.invertTransform(*self.centre)
 
     def close(self) -> None:
         """Leave the world; safe to call twice."""
@@ -53,7 +63,7 @@ class Bullet:
     def pose(self, position: np.ndarray, quaternion: np.ndarray, joint_pos: np.ndarray) -> None:
         """Place the robot at rest: (3,) m, (4,) wxyz of the trunk's frame, (J,) rad."""
         turn = np.roll(quaternion, -1).tolist()
-        place = self.api.multiplyTransforms(list(position), turn, *self._local)
+        place = self.api.multiplyTransforms(list(position), turn, *self.centre)
         self.api.resetBasePositionAndOrientation(self.robot, *place, physicsClientId=self.client)
         self.api.resetBaseVelocity(self.robot, [0, 0, 0], [0, 0, 0], physicsClientId=self.client)
         for joint, angle in zip(self.joints, joint_pos, strict=True):
@@ -61,23 +71,23 @@ class Bullet:
                 self.robot, joint, float(angle), 0.0, physicsClientId=self.client
             )
 
-    def trunk(self) -> tuple[np.ndarray, np.ndarray]:
+    def trunk(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """(3,) m and (4,) wxyz of the trunk's frame."""
         place = self.api.getBasePositionAndOrientation(self.robot, physicsClientId=self.client)
-        position, turn = self.api.multiplyTransforms(*place, *self._inverse)
-        return np.array(position), np.array([turn[3], *turn[:3]])
+        position, (x, y, z, w) = self.api.multiplyTransforms(*place, *self._origin)
+        return position, (w, x, y, z)
 
-    def _load(self, config: RobotConfig) -> int:
+    def _load_robot(self) -> int:
         flags = self.api.URDF_USE_INERTIA_FROM_FILE
-        if config.twin.self_collision:
+        if self.config.twin.self_collision:
             flags |= self.api.URDF_USE_SELF_COLLISION
             flags |= self.api.URDF_USE_SELF_COLLISION_EXCLUDE_PARENT
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{config.robot}.urdf"
-            path.write_text(urdf(config))
+            path = Path(folder) / f"{self.config.robot}.urdf"
+            path.write_text(urdf(self.config))
             return self.api.loadURDF(str(path), flags=flags, physicsClientId=self.client)
 
-    def _find(self, names) -> list[int]:
+    def _find(self, names: Iterable[str]) -> list[int]:
         count = self.api.getNumJoints(self.robot, physicsClientId=self.client)
         info = [
             self.api.getJointInfo(self.robot, j, physicsClientId=self.client) for j in range(count)

@@ -15,10 +15,8 @@ from robot.wire.messages import Reading
 from sim.mujoco_model import FLOOR, TOUCHED, build_model, trunk_like_geoms
 from sim.painters import gl_or_tiny_painter
 from sim.senses import Senses
-from sim.starts import STILL_RAD_S, Placement, placements
+from sim.starts import PUSH_S, SETTLE_TICKS, STILL, Placement, checked_state, placements
 from sim.view import Painter, view_of
-
-PUSH_S = 0.1
 
 
 class MujocoBody:
@@ -93,9 +91,7 @@ class MujocoBody:
     def reset(self, start: str, seed: int) -> None:
         """Place the robot and let it settle, limp; noise starts anew with `seed`."""
         self._push_ticks = 0
-        for placement in placements(self.config, start, seed):
-            if self._place(placement):
-                break
+        placement = next(filter(self._place, placements(self.config, start, seed)))
         self._go_limp()
         self._settle(placement.settle_s)
         self._shown = None
@@ -123,10 +119,7 @@ class MujocoBody:
 
     def show(self, state: np.ndarray) -> None:
         """Draw this state from now on, until the next reset."""
-        expected = (7 + len(self.config.joints),)
-        if np.shape(state) != expected:
-            raise ValueError(f"state: got shape {np.shape(state)}; allowed is {expected}")
-        self._shown = np.array(state, dtype=float)
+        self._shown = checked_state(self.config, state)
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """Draw the robot: OpenGL where the computer has it, else PyBullet's software renderer."""
@@ -191,7 +184,7 @@ class MujocoBody:
     def _settle(self, longest_s: float) -> None:
         for tick in range(round(longest_s * self.config.control.inner_hz)):
             mujoco.mj_step(self.model, self.data)
-            if tick > 100 and np.abs(self.data.qvel).max() < STILL_RAD_S:
+            if tick > SETTLE_TICKS and np.abs(self.data.qvel).max() < STILL:
                 break
 
     def _touching_floor(self) -> np.ndarray:

@@ -52,6 +52,15 @@ def _add_floor(spec: mujoco.MjSpec, config: RobotConfig) -> None:
         width=128,
         height=128,
     )
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[1, 1, 1],
+        rgb2=[1, 1, 1],
+        width=16,
+        height=96,
+    )
     textures = [""] * int(mujoco.mjtTextureRole.mjNTEXROLE)
     textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture.name
     spec.add_material(name=FLOOR, textures=textures, texrepeat=[1, 1], texuniform=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from robot.config import RobotConfig, Start
 
 STARTS: tuple[str, ...] = get_args(Start)
 DROP_M = 0.3
-STILL_RAD_S = 0.05
+STILL = 0.05  # rad/s and m/s
+SETTLE_TICKS = 100  # a robot in the air is still for its first ticks
+PUSH_S = 0.1
 UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0])
 ON_BACK = np.array([0.0, 1.0, 0.0, 0.0])  # half a turn about x
 
@@ -56,10 +58,21 @@ def placements(config: RobotConfig, start: str, seed: int) -> Iterator[Placement
     return iter([fixed[start]])
 
 
-def pose(config: RobotConfig, name: str) -> np.ndarray:
+def pose(config: RobotConfig, name: Literal["stand", "fold"]) -> np.ndarray:
     """(J,) rad, a named pose of the configuration in the order of its joints."""
-    angles = {key: value for key, value in config.poses.items()}[name]  # type: ignore[index]
-    return np.array([angles[joint] for joint in config.joints])
+    return np.array([config.poses[name][joint] for joint in config.joints])
+
+
+def checked_state(config: RobotConfig, state: np.ndarray) -> np.ndarray:
+    """A copy of a twin's state: trunk position (3), quaternion wxyz (4), joint angles (J).
+
+    Raises:
+        ValueError: for another shape.
+    """
+    expected = (7 + len(config.joints),)
+    if np.shape(state) != expected:
+        raise ValueError(f"state: got shape {np.shape(state)}; allowed is {expected}")
+    return np.array(state, dtype=float)
 
 
 def _falls(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:

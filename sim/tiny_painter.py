@@ -12,6 +12,7 @@ TILE_M = 0.5
 TILES = 8  # per side; the floor that is drawn follows the robot in whole pairs of tiles
 DARK, LIGHT = (0.35, 0.40, 0.38, 1), (0.52, 0.57, 0.55, 1)
 NEAR_M, FAR_M = 0.02, 20.0
+MOST_SHAPES = 16  # PyBullet crashes on bodies of more
 
 
 class TinyPainter:
@@ -52,13 +53,16 @@ class TinyPainter:
         self._bullet.close()
 
     def _lay_tiles(self) -> list[int]:
-        """Two bodies, one of the dark and one of the light squares."""
-        squares = [
-            (i - TILES / 2 + 0.5, j - TILES / 2 + 0.5) for i in range(TILES) for j in range(TILES)
-        ]
+        """Bodies of dark and of light squares."""
+        centres = [i - TILES / 2 + 0.5 for i in range(TILES)]
+        squares = [(x, y) for x in centres for y in centres]
         dark = [(x, y) for x, y in squares if (x + y) % 2 == 0]
         light = [(x, y) for x, y in squares if (x + y) % 2 == 1]
-        return [self._squares(dark, DARK), self._squares(light, LIGHT)]
+        return [
+            self._squares(tiles[first : first + MOST_SHAPES], colour)
+            for tiles, colour in ((dark, DARK), (light, LIGHT))
+            for first in range(0, len(tiles), MOST_SHAPES)
+        ]
 
     def _squares(self, centres: list[tuple[float, float]], colour: tuple) -> int:
         api, client = self._bullet.api, self._bullet.client

@@ -96,6 +96,35 @@ def test_a_gap_cuts_an_episode_in_two():
     assert sorted(zip(ends.tolist(), records.tolist(), strict=True)) == [(11, 12), (28, 17)]
 
 
+def test_closed_episodes_agree_with_a_plain_list():
+    rng = np.random.default_rng(6)
+    for _ in range(40):
+        capacity, length = int(rng.integers(2, 60)), int(rng.integers(1, 5))
+        windows = Windows(capacity)
+        pieces: dict[int, list[list[int]]] = {0: [], 1: [], 2: []}  # arrivals of steps, by stream
+        closed: dict[int, bool] = dict.fromkeys(pieces, True)
+        clock, arrivals = dict.fromkeys(pieces, 0), 0
+        for _ in range(int(rng.integers(10, 200))):
+            s = int(rng.integers(3))
+            kind = rng.choice(["on", "last", "first", "missing", "invalid"], p=[0.7] + [0.075] * 4)
+            clock[s] += 2 if kind == "missing" else 1
+            flags = {"first": kind == "first", "last": kind == "last", "valid": kind != "invalid"}
+            windows.place(step(clock[s], 0, run=f"run{s}", **flags))
+            if kind != "invalid":
+                forgotten = arrivals + 1 - capacity
+                gone = not pieces[s] or pieces[s][-1][-1] < forgotten
+                if closed[s] or gone or kind in ("first", "missing"):
+                    pieces[s].append([])
+                pieces[s][-1].append(arrivals)
+                arrivals += 1
+            closed[s] = kind in ("last", "invalid")
+        done = [p for s in pieces for p in pieces[s][: None if closed[s] else -1]]
+        whole = [p for p in done if p[0] >= arrivals - capacity and len(p) >= length]
+        ends, records = windows.episodes(length)
+        found = sorted(zip(ends.tolist(), records.tolist(), strict=True))
+        assert found == sorted((p[-1] % capacity, len(p)) for p in whole)
+
+
 def test_an_interrupted_episode_is_closed_by_the_next_start():
     windows = Windows(100)
     for i in range(30):

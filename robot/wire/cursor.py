@@ -19,14 +19,17 @@ class Cursor:
     """Finds transitions of one stream by index, also while the log is being written.
 
     Attributes:
+        stream: (robot, run) that indices count in.
         damaged: transitions that were skipped because their bytes are unsound.
+        at_end: whether the last `read` saw all that the log holds.
     """
 
     def __init__(self, directory: Path, name: str, stream: tuple[str, str]) -> None:
         self.damaged = 0
         self._directory = directory
         self._name = name
-        self._stream = stream
+        self.stream = stream
+        self.at_end = False
         self._files: list[LogFile] = []
         self._marks: list[tuple[int, Place]] = [(0, (0, 0))]
         self._wanted = -1
@@ -38,9 +41,10 @@ class Cursor:
         An index above the one asked for means that the log has lost those between. Empty when
         there is nothing yet, or when `scan` records were passed without finding it: ask again.
         """
-        if index != self._wanted:
+        if not 0 <= self._wanted <= index:
             self._place = self._marks[bisect_right(self._marks, (index, (1 << 62, 0))) - 1][1]
         found: list[tuple[int, bytes]] = []
+        self.at_end = False
         for seen, record in enumerate(self._records()):
             at = self._sound(record, index)
             if at is not None:
@@ -49,6 +53,8 @@ class Cursor:
             self._place = (self._place[0], record.end)
             if len(found) >= limit or seen + 1 >= scan:
                 break
+        else:
+            self.at_end = True
         self._wanted = found[-1][0] + 1 if found else index
         return found
 
@@ -72,7 +78,7 @@ class Cursor:
         except CodecError:
             self.damaged += 1
             return None
-        return step.index if step.stream == self._stream and step.index >= index else None
+        return step.index if step.stream == self.stream and step.index >= index else None
 
     def _mark(self, index: int, record: Record) -> None:
         """Remember every so often where an index lies, so that going back is quick."""

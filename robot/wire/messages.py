@@ -149,14 +149,13 @@ class Ack:
         robot: id of the robot.
         run: id of the run.
         next_index: the index that the learner expects next.
-        session: differs for each start of the learner, so that a restart is seen.
-        gap: whether this answers a message that came too early, so that sending must go back.
+        gap: whether this answers a hello, or a message that came too early, so that sending must
+            go back to `next_index`.
     """
 
     robot: str
     run: str
     next_index: int
-    session: str
     gap: bool = False
 
 

@@ -215,14 +215,14 @@ def _unpack_hole(small: Small, arrays: Arrays) -> Hole:
 
 
 def _pack_ack(a: Ack) -> Parts:
-    return 0, [a.robot, a.run, a.next_index, a.session, bool(a.gap)], []
+    return 0, [a.robot, a.run, a.next_index, bool(a.gap)], []
 
 
 def _unpack_ack(small: Small, arrays: Arrays) -> Ack:
-    robot, run, index, session, gap = _expect(small, str, str, int, str, bool)
+    robot, run, index, gap = _expect(small, str, str, int, bool)
     _count(arrays, 0)
     _natural(index)
-    return Ack(robot, run, index, session, gap)
+    return Ack(robot, run, index, gap)
 
 
 def _pack_weights(w: PackedWeights) -> Parts:
@@ -304,7 +304,7 @@ SCHEMAS: tuple[Schema[Any], ...] = (
     ),
     Schema(8, Hello, 4096, _pack_hello, _unpack_hello, "robot, run"),
     Schema(9, Hole, 4096, _pack_hole, _unpack_hole, "robot, run, first, end"),
-    Schema(10, Ack, 4096, _pack_ack, _unpack_ack, "robot, run, next_index, session, gap"),
+    Schema(10, Ack, 4096, _pack_ack, _unpack_ack, "robot, run, next_index, gap"),
     Schema(
         11,
         PackedWeights,

@@ -147,7 +147,8 @@ class ReplayRatio:
             raise ValueError(f"ratio {ratio}: allowed is a finite number from 0")
         if steps_per_update < 1:
             raise ValueError(f"steps_per_update {steps_per_update}: allowed is 1 or more")
-        self._per_step = Fraction(str(ratio)) / steps_per_update  # exact, so no update goes missing
+        # The simple fraction that a float such as 384 / 7 stands for, so that no update comes late.
+        self._per_step = Fraction(ratio).limit_denominator(10**6) / steps_per_update
         self._steps_per_update = steps_per_update
         self.steps = 0
         self.updates = 0

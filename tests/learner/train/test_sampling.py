@@ -187,6 +187,16 @@ def test_updates_are_counted_exactly_over_ten_thousand_steps(ratio: float):
     assert limiter.achieved == pytest.approx(ratio, abs=384 / 10_000)
 
 
+@pytest.mark.parametrize("every", range(1, 200))
+def test_one_update_for_every_so_many_steps_is_never_a_step_late(every: int):
+    limiter = ReplayRatio(384 / every, 384)
+    for n in (1, 7, 1000):
+        limiter.steps = n * every - 1
+        assert limiter.due == n - 1
+        limiter.add(1)
+        assert limiter.due == n
+
+
 def test_steps_that_come_in_lumps_allow_as_many_updates():
     lumps, single = ReplayRatio(7.3, 96), ReplayRatio(7.3, 96)
     lumps.add(5000)

@@ -1,120 +1,92 @@
-"""Faults to try the safety layer on: a twin whose sensors and joints fail when told to."""
+"""Faults on request: wraps any twin and spoils what it senses, as broken hardware would."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from robot.body.interface import MotorCommand, Truth, Twin
-from robot.config import RobotConfig
+from robot.clock import Clock
 from robot.wire.messages import Reading
 
-SensorFault = Callable[[Reading], Reading]
-MotorFault = Callable[[MotorCommand], MotorCommand]
-STUCK_KP, STUCK_KD = 400.0, 10.0  # stiffer than any gain in use; the torque limit still holds
 
+class FaultyBody:
+    """A twin whose sensors can be set, frozen, stalled or cut off.
 
-class FaultyTwin:
-    """A twin that passes everything on, through the faults that are injected at the moment.
+    Attributes:
+        sensed: fields of `Reading` that replace what the twin senses, such as `{"voltage": 20.0}`.
+        last: the last motor command, None before the first.
+        stops: how often `stop` was called.
 
     Args:
-        config: the robot, for the names of its joints.
-        twin: the twin that fails.
+        twin: the body that it wraps.
+        clock: stamps frozen readings, as a driver that repeats itself would.
     """
 
-    def __init__(self, config: RobotConfig, twin: Twin) -> None:
-        self._joints = list(config.joints)
+    def __init__(self, twin: Twin, clock: Clock) -> None:
+        self.sensed: dict[str, np.ndarray | float] = {}
+        self.last: MotorCommand | None = None
+        self.stops = 0
         self._twin = twin
-        self.heal()
+        self._clock = clock
+        self._frozen: Reading | None = None
+        self._stalled: Reading | None = None
+        self._lost = False
 
     def freeze(self) -> None:
-        """Sensors repeat their values with new stamps, as a hung driver thread makes them."""
-        still = self._twin.read()
-        self._sensor_faults.append(lambda reading: replace(still, stamp_ns=reading.stamp_ns))
+        """From now on give the same values with new stamps."""
+        self._frozen = self.read()
 
-    def drop_out(self) -> None:
-        """No reading comes any more: the last one only grows older."""
-        last = self._twin.read()
-        self._sensor_faults.append(lambda reading: last)
+    def stall(self) -> None:
+        """From now on give the same sample with its old stamp."""
+        self._stalled = self.read()
 
     def disconnect(self) -> None:
-        """Reading and writing raise OSError, as with a pulled plug."""
-        self._plugged = False
-
-    def spoil(self, sensor: str, value: float = float("nan")) -> None:
-        """One entry of a sensor's array reads `value`: NaN, infinity or nonsense.
-
-        Raises:
-            ValueError: for a name that is no array of a reading, naming those that are.
-        """
-        arrays = [k for k in Reading.__slots__ if k not in ("stamp_ns", "voltage")]
-        if sensor not in arrays:
-            raise ValueError(f"unknown sensor '{sensor}'; there are {', '.join(arrays)}")
-        self._sensor_faults.append(
-            lambda reading: replace(reading, **{sensor: _with(getattr(reading, sensor), 0, value)})
-        )
-
-    def heat(self, joint: str, temperature_c: float) -> None:
-        """One motor reports a temperature."""
-        place = self._place(joint)
-        self._sensor_faults.append(
-            lambda reading: replace(
-                reading, temperature=_with(reading.temperature, place, temperature_c)
-            )
-        )
-
-    def drain(self, voltage: float) -> None:
-        """The battery reports a voltage."""
-        self._sensor_faults.append(lambda reading: replace(reading, voltage=voltage))
-
-    def stick(self, joint: str) -> None:
-        """One joint stays where it is, as hard as its motor can."""
-        place = self._place(joint)
-        angle = float(self._twin.read().joint_pos[place])
-        self._motor_faults.append(
-            lambda command: MotorCommand(
-                _with(command.position, place, angle),
-                _with(command.kp, place, STUCK_KP),
-                _with(command.kd, place, STUCK_KD),
-                _with(command.torque, place, 0.0),
-            )
-        )
+        """From now on fail to read and write."""
+        self._lost = True
 
     def heal(self) -> None:
-        """Take all faults away."""
-        self._sensor_faults: list[SensorFault] = []
-        self._motor_faults: list[MotorFault] = []
-        self._plugged = True
+        """Undo all of these, and everything in `sensed`."""
+        self._frozen, self._stalled, self._lost = None, None, False
+        self.sensed.clear()
 
     def connect(self) -> None:
-        """Open the twin; see `disconnect`."""
-        self._check_plug()
+        """Connect the twin."""
+        self._require_line()
         self._twin.connect()
 
     def read(self) -> Reading:
-        """Return the latest reading, through the faults in the order they came."""
-        self._check_plug()
+        """Return what the spoilt sensors give.
+
+        Raises:
+            ConnectionError: after `disconnect`.
+        """
+        self._require_line()
+        if self._stalled is not None:
+            return self._stalled
         reading = self._twin.read()
-        for fault in self._sensor_faults:
-            reading = fault(reading)
-        return reading
+        if self._frozen is not None:
+            reading = replace(self._frozen, stamp_ns=self._clock.now_ns())
+        return replace(reading, **self.sensed) if self.sensed else reading
 
     def write(self, command: MotorCommand) -> None:
-        """Pass a command on, through the faults."""
-        self._check_plug()
-        for fault in self._motor_faults:
-            command = fault(command)
+        """Pass a motor command on.
+
+        Raises:
+            ConnectionError: after `disconnect`.
+        """
+        self._require_line()
+        self.last = command
         self._twin.write(command)
 
     def stop(self) -> None:
-        """Damp all joints."""
-        self._check_plug()
+        """Stop the twin."""
+        self.stops += 1
         self._twin.stop()
 
     def close(self) -> None:
-        """Release the twin; safe to call twice."""
+        """Close the twin."""
         self._twin.close()
 
     def advance(self) -> None:
@@ -122,36 +94,25 @@ class FaultyTwin:
         self._twin.advance()
 
     def reset(self, start: str, seed: int) -> None:
-        """Place the robot; faults stay."""
+        """Place the twin anew; the faults stay."""
         self._twin.reset(start, seed)
 
     def push(self, impulse_n_s: np.ndarray) -> None:
-        """Push the trunk."""
+        """Push the twin."""
         self._twin.push(impulse_n_s)
 
     def truth(self) -> Truth:
-        """Tell the true state, which no fault reaches."""
+        """Tell the twin's true state."""
         return self._twin.truth()
 
     def show(self, state: np.ndarray) -> None:
-        """Draw this state from now on."""
+        """Show another twin's state."""
         self._twin.show(state)
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
-        """Draw the robot."""
+        """Draw the twin."""
         return self._twin.render(camera, height, width)
 
-    def _place(self, joint: str) -> int:
-        if joint not in self._joints:
-            raise ValueError(f"unknown joint '{joint}'; there are {', '.join(self._joints)}")
-        return self._joints.index(joint)
-
-    def _check_plug(self) -> None:
-        if not self._plugged:
-            raise OSError("the device does not answer")
-
-
-def _with(array: np.ndarray, place: int, value: float) -> np.ndarray:
-    changed = np.array(array, dtype=float)
-    changed[place] = value
-    return changed
+    def _require_line(self) -> None:
+        if self._lost:
+            raise ConnectionError("the line was cut on request")

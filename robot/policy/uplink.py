@@ -11,16 +11,19 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import zmq
 
 from robot.wire.codec import decode, encode
 from robot.wire.cursor import Cursor
 from robot.wire.keys import Keys
+from robot.wire.log import LogWriter
 from robot.wire.messages import Ack, Hello, Hole
 from robot.wire.schemas import CodecError
 from robot.wire.sockets import open_sender
 from robot.wire.streams import Endpoints
+from robot.wire.transition import Transition
 
 _log = logging.getLogger(__name__)
 
@@ -201,3 +204,39 @@ class Uplink:
         _log.error("the log has lost steps %d to %d", self._next, end - 1)
         self._next = end
         return True
+
+
+class StepLog:
+    """Keeps transitions in the log; the first of a recorder's two stations."""
+
+    def __init__(
+        self, writer: LogWriter, wall_ns: Callable[[], int], now_ns: Callable[[], int]
+    ) -> None:
+        """Say where to and with which stamps.
+
+        Args:
+            writer: of the robot's log.
+            wall_ns: ns since 1970; in lock-step always 0, so that equal runs give equal bytes.
+            now_ns: the robot process's monotonic (or lock-step) clock.
+        """
+        self.newest = (-1, b"")
+        self._writer, self._wall_ns, self._now_ns = writer, wall_ns, now_ns
+
+    def append(self, transition: Transition) -> None:
+        """Keep one transition; raises LogError when that fails."""
+        data = self._writer.append_transition(transition, self._wall_ns(), self._now_ns())
+        self.newest = (transition.index, data)
+
+
+class Forwarder:
+    """Gives the uplink what the log has just taken; the second of a recorder's stations."""
+
+    def __init__(self, log: StepLog, uplink: Uplink) -> None:
+        self._log, self._uplink = log, uplink
+
+    def send(self, transition: Transition) -> None:
+        """Send the transition that was logged last; never waits."""
+        index, data = self._log.newest
+        if index != transition.index:
+            raise ValueError(f"transition {transition.index} is not the one logged last, {index}")
+        self._uplink.send(index, data)

@@ -267,10 +267,19 @@ class LogReader:
     def notes(self, topic: str) -> Iterator[dict[str, Any]]:
         """Plain data of a topic."""
         for record in self.records(topic):
-            try:
-                yield json.loads(record.data)
-            except ValueError:
-                self.faults.append(f"{topic}: a note before byte {record.end} is no JSON")
+            if note := self.parse(record):
+                yield note
+
+    def parse(self, record: Record) -> dict[str, Any]:
+        """Plain data of one record; empty, and a fault, when it is damaged."""
+        try:
+            note = json.loads(record.data)
+        except ValueError:
+            note = None
+        if isinstance(note, dict):
+            return note
+        self.faults.append(f"{record.topic}: the note before byte {record.end} is damaged")
+        return {}
 
     def transitions(self, after: int = -1) -> Iterator[Transition]:
         """All sound transitions with an index above `after`, in the order of writing.

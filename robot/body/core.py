@@ -95,6 +95,7 @@ class BodyCore:
         elif word.word == "alive":
             self.guard.alive(now_ns)
         else:
+            self.guard.refusal = f"unknown word '{word.word}'"
             self.guard.count("unknown_word")
         return self.status()
 

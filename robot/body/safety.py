@@ -25,6 +25,7 @@ class Guard:
         gain: share of kp that the motors may have, in [0, 1].
         seeds: goes up whenever filter and interpolator must start anew at the measured pose.
         counts: how often each fault was seen.
+        refusal: why the operator's last word was refused, "" when it was obeyed.
     """
 
     def __init__(self, config: RobotConfig) -> None:
@@ -33,6 +34,7 @@ class Guard:
         self.reason = ""
         self.gain = 0.0
         self.seeds = 0
+        self.refusal = ""
         self.counts: dict[str, int] = {}
         self._rising_ns = round(safety.rising_s * NS)
         self._hold_ns = round(safety.hold_s * NS)
@@ -114,11 +116,14 @@ class Guard:
 
     def stop(self, now_ns: int, reason: str) -> None:
         """Stopped, latched, whatever the state was."""
+        self.refusal = ""
         self._enter("stopped", now_ns, reason)
 
     def pause(self, now_ns: int, reason: str) -> None:
         """Hold until resumed; a robot that is still limp stays so."""
-        if self.powered or self.state == "limp":
+        may = self.powered or self.state == "limp"
+        self.refusal = "" if may else f"not paused: {self.state}"
+        if may:
             self._paused = True
             if self.powered:
                 self._hold(now_ns, reason)
@@ -126,16 +131,18 @@ class Guard:
 
     def resume(self, now_ns: int) -> None:
         """Leave hold, damping or stopped through a soft start, if the sensors can be trusted."""
+        self.refusal = ""
         if self.state == "limp" or self.state == "hold" or self.state in LATCHED:
             self._paused = False
             missing = self._why_not_start(now_ns)
             if missing:
-                self.reason = f"not resumed: {missing}"
+                self.reason = self.refusal = f"not resumed: {missing}"
             else:
                 self._start(now_ns)
 
     def alive(self, now_ns: int) -> None:
         """The dead-man switch is held."""
+        self.refusal = ""
         self._alive_ns = now_ns
 
     def count(self, what: str, times: int = 1) -> None:

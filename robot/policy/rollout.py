@@ -83,10 +83,14 @@ def _exchange(policy: Policy[Any], carry: Any, new: Policy[Any]) -> tuple[Policy
 
 
 def _sound(action: np.ndarray, applied: np.ndarray) -> np.ndarray:
-    """The chosen action as float32, or what was applied when it was refused."""
+    """The chosen action as it was sampled, or what was applied when it was refused.
+
+    It may leave [-1, 1]: a world model must see the very action that a policy's gradient will
+    pass through in its dreams (DayDreamer stores the sample too); `applied` is the clipped one.
+    """
     if action.shape != applied.shape or not np.isfinite(action).all():
         return applied
-    return np.asarray(action, np.float32)
+    return action.astype(np.float32)
 
 
 class _Stream:

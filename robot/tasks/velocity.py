@@ -8,9 +8,11 @@ moving average smooths (DayDreamer, arXiv 2206.14176; its released code averages
 * Feet count by the weight they carry, and their disagreement is noise: a foot that skids while
   others stand is told from the robot moving.
 * Weight that no foot carries rests on trunk or knees, and the floor under them holds: the estimate
-  decays towards zero with that share of the weight. Without it, a robot on its back would be told
-  that it moves: by the drift of its accelerometer, and by every foot that scrapes over the floor.
-  In free fall nothing is carried, so nothing decays.
+  decays towards zero with that share of the weight. In free fall nothing is carried, so nothing
+  decays. A robot that lies on its side or back kicks the floor with feet and knees; there the
+  estimate decays fast, whoever carries. Without both, it would be told that it moves: by the drift
+  of its accelerometer, and by every foot that scrapes over the floor. The price: a robot that
+  really slides on its back, or crawls on its knees, is told less than its speed.
 """
 
 from __future__ import annotations
@@ -40,13 +42,18 @@ class Covariances:
         foot_m_s: of one foot's kinematic velocity, when all feet agree and carry the weight.
         start_m_s: of the velocity before the first reading.
         rest_s: time constant by which velocity decays while trunk or knees carry the whole weight.
+        lie_s: time constant by which it decays while the robot lies on its side or back.
+        lie_up: trunk's up axis below which it begins to lie; the published reward pays no velocity
+            below it either.
         gap_s: readings further apart than this start the filter anew.
     """
 
     accelerometer_m_s2: float = 4.0
     foot_m_s: float = 0.05
     start_m_s: float = 0.3
-    rest_s: float = 0.05
+    rest_s: float = 0.01
+    lie_s: float = 0.01
+    lie_up: float = 0.4
     gap_s: float = 0.25
 
 
@@ -84,9 +91,11 @@ class VelocityEstimator:
         points, rates = self._legs.contacts(reading.joint_pos, reading.joint_vel, up)
         touching = reading.foot_force > self._contact_n
         carried = float(reading.foot_force[touching].sum()) / (self._mass_kg * GRAVITY_M_S2)
-        self._rest(specific[2] / GRAVITY_M_S2 - carried, dt)
-        if carried > 0:
-            self._correct(reading, points, rates, touching, carried)
+        lying = min(max(1 - float(up[2]) / self._noise.lie_up, 0.0), 1.0)
+        self._rest(float(specific[2]) / GRAVITY_M_S2 - carried, lying, dt)
+        trust = min(carried, 1.0) * (1 - lying)
+        if trust > 0:
+            self._correct(reading, points, rates, touching, trust)
         sample = self._window[self._count % len(self._window)]
         sample[:3], sample[3] = self.velocity, height(points, touching, up)
         self._count += 1
@@ -116,9 +125,13 @@ class VelocityEstimator:
         self.velocity[2] -= GRAVITY_M_S2 * dt
         self._variance += (self._noise.accelerometer_m_s2 * dt) ** 2
 
-    def _rest(self, share: float, dt: float) -> None:
-        """Decay, by the share of the weight that something other than a foot carries."""
-        kept = exp(-min(max(share, 0.0), 1.0) * dt / self._noise.rest_s)
+    def _rest(self, share: float, lying: float, dt: float) -> None:
+        """Decay, by the share of the weight that no foot carries and by how far the robot lies.
+
+        The share is squared: foot sensors that are wrong by a tenth must cost next to nothing.
+        """
+        resting = min(max(share, 0.0), 1.0) ** 2 / self._noise.rest_s
+        kept = exp(-(resting + lying / self._noise.lie_s) * dt)
         self.velocity *= kept
         self._variance *= kept * kept
 
@@ -128,7 +141,7 @@ class VelocityEstimator:
         points: np.ndarray,
         rates: np.ndarray,
         touching: np.ndarray,
-        carried: float,
+        trust: float,
     ) -> None:
         """Correct with the feet, weighed by what they carry: v = -(J dq + omega x p)."""
         x, y, z = reading.gyro.tolist()
@@ -139,7 +152,7 @@ class VelocityEstimator:
         mean = weight @ told
         error = told - mean
         spread = float(weight @ np.einsum("fi,fi->f", error, error))
-        noise = (self._noise.foot_m_s**2 + spread) / min(carried, 1.0) ** 2
+        noise = (self._noise.foot_m_s**2 + spread) / trust**2
         gain = self._variance / (self._variance + noise)
         self.velocity += gain * (mean - self.velocity)
         self._variance *= 1 - gain

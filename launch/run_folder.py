@@ -14,6 +14,7 @@ from typing import Any
 from learner.systems import make_settings
 from learner.systems.settings import Settings
 from robot.config import ConfigError, RobotConfig, check_config
+from robot.wire.weights import Weights
 
 PACKAGES = ("reverie", "torch", "numpy", "mujoco", "gymnasium", "pyzmq")
 
@@ -100,6 +101,12 @@ class RunFolder:
     def ledger(self, process: str) -> Path:
         """What one process wrote of its own timing."""
         return self.path / f"{process}.json"
+
+    def write_weights(self, weights: Weights) -> None:
+        """Write the policy weights whole or not at all."""
+        part = self.path / f".{self.weights.name}.{os.getpid()}"
+        part.write_bytes(weights.to_bytes())
+        part.replace(self.weights)
 
     def claim(self, plan: Plan) -> bool:
         """Take the folder for a plan; whether a run of the same plan is resumed.

@@ -52,7 +52,6 @@ class Config(Settings):
     horizon: int = 15
     starts: int = 96
     mirror: bool = True
-    bfloat16: bool = True
 
 
 PRESETS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from pydantic import Field
 
 from robot.config import Strict
@@ -20,6 +22,7 @@ class Settings(Strict):
         sync_steps: robot steps between two takings-over of weights in lock-step.
         publish_s: seconds between two publications of weights in real time.
         checkpoint_s: seconds between two checkpoints.
+        bfloat16: whether the learner computes in bfloat16, with float32 masters of all weights.
     """
 
     batch: int = Field(default=24, ge=1)
@@ -31,3 +34,8 @@ class Settings(Strict):
     sync_steps: int = Field(default=20, ge=1)
     publish_s: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=60.0, gt=0)
+    bfloat16: bool = True
+
+    def acting(self) -> Self:
+        """The same for an agent that only acts: in float32."""
+        return self.model_copy(update={"bfloat16": False})

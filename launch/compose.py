@@ -1,0 +1,75 @@
+"""Puts the parts of a run together; the one place where robot, twin and learner meet."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from launch.run_folder import Plan
+from learner.agent import Agent, AgentPolicy
+from learner.behaviour.noise import Noise, SeededNoise
+from learner.systems import build_agent
+from learner.train.replay import Replay
+from learner.train.trainer import Trainer
+from robot.policy.observe import robot_spec
+from robot.tasks import make_task
+from robot.wire.spec import RobotSpec
+from robot.wire.weights import Weights
+
+log = logging.getLogger(__name__)
+
+
+def plan_spec(plan: Plan) -> RobotSpec:
+    """What the plan's robot senses and does."""
+    return robot_spec(plan.robot, make_task(plan.robot))
+
+
+def make_trainer(plan: Plan) -> Trainer:
+    """The learner's side: agent, replay and trainer, seeded; computes on one thread.
+
+    One thread is as fast as two at these sizes, leaves a core to the robot, and is deterministic.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(plan.seed)
+    spec = plan_spec(plan)
+    settings = plan.settings
+    agent = build_agent(plan.system, spec, settings)
+    replay = Replay(spec, settings.capacity, agent.sampler, plan.seed, agent.keys)
+    log.info("replay will take at most %.0f MB", replay.bytes_bound / 1e6)
+    return Trainer(agent, replay, settings, spec.fingerprint())
+
+
+@dataclass
+class PolicyMaker:
+    """Builds policies from weights, for one robot process.
+
+    The network is built once; newer weights are copied into it, between two steps.
+
+    Args:
+        plan: of the run.
+        noise: where the policy's randomness comes from.
+    """
+
+    plan: Plan
+    noise: Noise
+
+    def __post_init__(self) -> None:
+        torch.set_num_threads(1)
+        settings = self.plan.settings.acting()
+        self._agent: Agent = build_agent(self.plan.system, plan_spec(self.plan), settings)
+
+    def __call__(self, weights: Weights) -> AgentPolicy:
+        """Policy with these weights.
+
+        Raises:
+            ValueError: when a name or a shape does not fit, naming it.
+        """
+        self._agent.load_policy_weights(weights.arrays)
+        return AgentPolicy(self._agent, self.noise, weights.version)
+
+
+def exploring(plan: Plan) -> PolicyMaker:
+    """Policies that explore, with noise from the plan's seed."""
+    return PolicyMaker(plan, SeededNoise(plan.seed + 1))

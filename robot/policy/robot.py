@@ -135,10 +135,6 @@ class Robot:
         self.tick.ledger_ns["sensor_to_command"] = sent_ns - self.tick.stamps_ns["sensors"]
         return self._applied
 
-    def close(self) -> None:
-        """Let go of the body, which then stops by itself; safe to call twice."""
-        self._link.close()
-
     def _send(self, position: np.ndarray) -> int:
         assert self._latest is not None
         now_ns = self._link.now_ns()

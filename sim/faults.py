@@ -10,12 +10,15 @@ from robot.body.interface import MotorCommand, Truth, Twin
 from robot.clock import Clock
 from robot.wire.messages import Reading
 
+SEIZED_KP, SEIZED_KD = 400.0, 10.0  # stiffer than any gain in use; the torque limit still holds
+
 
 class FaultyBody:
-    """A twin whose sensors can be set, frozen, stalled or cut off.
+    """A twin whose sensors can be set, frozen, stalled or cut off, and whose joints can seize.
 
     Attributes:
         sensed: fields of `Reading` that replace what the twin senses, such as `{"voltage": 20.0}`.
+        seized: angle in rad at which a joint is stuck, by its number; its motor holds it there.
         last: the last motor command, None before the first.
         stops: how often `stop` was called.
 
@@ -26,6 +29,7 @@ class FaultyBody:
 
     def __init__(self, twin: Twin, clock: Clock) -> None:
         self.sensed: dict[str, np.ndarray | float] = {}
+        self.seized: dict[int, float] = {}
         self.last: MotorCommand | None = None
         self.stops = 0
         self._twin = twin
@@ -47,9 +51,10 @@ class FaultyBody:
         self._lost = True
 
     def heal(self) -> None:
-        """Undo all of these, and everything in `sensed`."""
+        """Undo all of these, and everything in `sensed` and `seized`."""
         self._frozen, self._stalled, self._lost = None, None, False
         self.sensed.clear()
+        self.seized.clear()
 
     def connect(self) -> None:
         """Connect the twin."""
@@ -78,7 +83,7 @@ class FaultyBody:
         """
         self._require_line()
         self.last = command
-        self._twin.write(command)
+        self._twin.write(_seize(command, self.seized) if self.seized else command)
 
     def stop(self) -> None:
         """Stop the twin."""
@@ -116,3 +121,11 @@ class FaultyBody:
     def _require_line(self) -> None:
         if self._lost:
             raise ConnectionError("the line was cut on request")
+
+
+def _seize(command: MotorCommand, angles: dict[int, float]) -> MotorCommand:
+    position, kp, kd = command.position.copy(), command.kp.copy(), command.kd.copy()
+    torque = command.torque.copy()
+    for joint, angle in angles.items():
+        position[joint], kp[joint], kd[joint], torque[joint] = angle, SEIZED_KP, SEIZED_KD, 0.0
+    return MotorCommand(position, kp, kd, torque)

@@ -84,7 +84,9 @@ def _set_contacts(spec: mujoco.MjSpec, config: RobotConfig) -> None:
 
 
 def _add_motor(spec: mujoco.MjSpec, config: RobotConfig, name: str) -> None:
-    spec.joint(name).armature = config.twin.armature_kg_m2
+    joint = spec.joint(name)
+    joint.armature = config.twin.armature_kg_m2
+    joint.solref_limit = [4.0 / config.control.inner_hz, 1.0]  # stops of metal: as stiff as stable
     limit = config.joints[name].torque_nm
     spec.add_actuator(
         name=name,

@@ -1,0 +1,50 @@
+"""Twins that differ by seed."""
+
+from __future__ import annotations
+
+import pytest
+
+from robot.clock import SteppedClock
+from robot.config import load_config
+from sim.mujoco_body import MujocoBody
+from sim.randomise import Ranges, randomise
+
+CONFIG = load_config("hardware_configs/a1.yaml")
+
+
+def test_equal_seeds_give_equal_twins_and_others_differ() -> None:
+    assert randomise(CONFIG, 1) == randomise(CONFIG, 1)
+    assert randomise(CONFIG, 1) != randomise(CONFIG, 2)
+
+
+def test_only_the_twin_changes() -> None:
+    changed = randomise(CONFIG, 1)
+    assert changed.twin != CONFIG.twin
+    assert changed.model_copy(update={"twin": CONFIG.twin}) == CONFIG
+
+
+def test_every_figure_stays_in_its_range() -> None:
+    ranges = Ranges()
+    for seed in range(50):
+        twin = randomise(CONFIG, seed).twin
+        assert ranges.friction[0] <= twin.friction <= ranges.friction[1]
+        assert 0 <= twin.payload_kg <= 2 and 0 <= twin.latency_ms <= 15
+        assert 1.25 * 0.9 <= twin.gain_scale <= 1.25 * 1.1
+        for name, link in twin.links.items():
+            factor = link.mass_kg / CONFIG.twin.links[name].mass_kg
+            assert 0.9 <= factor <= 1.1
+            expected = CONFIG.twin.links[name].inertia_kg_m2[0] * factor
+            assert link.inertia_kg_m2[0] == pytest.approx(expected)
+
+
+def test_an_impossible_range_is_refused() -> None:
+    with pytest.raises(ValueError, match="latency_ms"):
+        randomise(CONFIG, 0, Ranges(latency_ms=(80.0, 90.0)))
+
+
+def test_a_randomised_twin_runs_with_its_own_mass() -> None:
+    config = randomise(CONFIG, 5)
+    body = MujocoBody(config, SteppedClock())
+    legs = sum(config.twin.links[name].mass_kg for name in ("hip", "thigh", "calf"))
+    trunk = config.twin.links["trunk"].mass_kg
+    assert body.model.body_mass.sum() == pytest.approx(trunk + 4 * legs + config.twin.payload_kg)

@@ -41,8 +41,9 @@ class Cursor:
         An index above the one asked for means that the log has lost those between. Empty when
         there is nothing yet, or when `scan` records were passed without finding it: ask again.
         """
-        if not 0 <= self._wanted <= index:
-            self._place = self._marks[bisect_right(self._marks, (index, (1 << 62, 0))) - 1][1]
+        marked = self._marks[bisect_right(self._marks, (index, (1 << 62, 0))) - 1][1]
+        ahead = 0 <= self._wanted <= index
+        self._place = max(marked, self._place) if ahead else marked
         found: list[tuple[int, bytes]] = []
         self.at_end = False
         for seen, record in enumerate(self._records()):

@@ -93,7 +93,8 @@ class Doorkeeper(threading.Thread):
     def __init__(self, context: zmq.Context, keys: Keys) -> None:
         super().__init__(name="doorkeeper", daemon=True)
         self._allowed = keys.public.encode()
-        self._socket = context.socket(zmq.ROUTER)
+        # A shadow, so that a `destroy` of the context leaves this thread's socket to this thread.
+        self._socket = zmq.Context.shadow(context.underlying).socket(zmq.ROUTER)
         self._socket.linger = 0
         self._socket.bind(ZAP_ENDPOINT)
 

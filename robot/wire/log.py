@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from mcap.data_stream import RecordBuilder
 from mcap.exceptions import McapError
-from mcap.records import Channel, Footer, Message, Metadata
-from mcap.stream_reader import StreamReader
+from mcap.records import Channel, McapRecord, Message, Metadata
+from mcap.stream_reader import MAGIC_SIZE, StreamReader
 from mcap.writer import IndexType, Writer
 
 from robot.wire.codec import decode, encode, envelope
@@ -30,6 +31,7 @@ from robot.wire.transition import Transition
 TRANSITIONS = "/transitions"
 ENCODING = "x-reverie-1"
 ABOUT = "about"
+_MESSAGE_HEAD = 1 + 8 + 2 + 4 + 8 + 8  # opcode, length, channel, sequence, two stamps
 _NOTE_SCHEMA = json.dumps({"type": "object", "additionalProperties": True}).encode()
 _UNREADABLE = (McapError, struct.error, ValueError, OverflowError, KeyError, MemoryError)
 
@@ -213,6 +215,7 @@ class LogFile:
         self.fault = ""
         self.about: dict[str, str] = {}
         self._topics: dict[int, str] = {}
+        self._strange = ""
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """Whole records from offset `start` (0, or a `Record.end` of this object) on."""
@@ -223,7 +226,7 @@ class LogFile:
             reader = StreamReader(file, start > 0, emit_chunks=True, record_size_limit=size)
             try:
                 for entry in reader.records:
-                    self.end, self.fault = file.tell(), ""
+                    self._step_to(file.tell(), entry)
                     if isinstance(entry, Message):
                         topic = self._topics[entry.channel_id]
                         stamp, sequence = entry.log_time, entry.sequence
@@ -233,18 +236,32 @@ class LogFile:
             except _UNREADABLE:
                 self.fault = f"{self.path}: {self._why(size)}"
 
+    def _step_to(self, end: int, entry: McapRecord) -> None:
+        """Note where the next record begins; the reader is silent on what it cannot name."""
+        begin = self.end or MAGIC_SIZE
+        if end - begin != _size(entry):
+            self._strange = f"{self.path}: damaged; no known record at byte {begin}"
+        self.end, self.fault = end, self._strange
+
     def _why(self, size: int) -> str:
         if self.end == size:
             return f"not closed; whole to its end at byte {size}"
         return f"cut or damaged; whole up to byte {self.end} of {size}"
 
-    def _learn(self, entry: object) -> None:
+    def _learn(self, entry: McapRecord) -> None:
         if isinstance(entry, Channel):
             self._topics[entry.id] = entry.topic
         elif isinstance(entry, Metadata) and entry.name == ABOUT:
             self.about = entry.metadata
-        elif isinstance(entry, Footer):
-            self.fault = ""
+
+
+def _size(entry: McapRecord) -> int:
+    """Bytes that a record takes in a file."""
+    if isinstance(entry, Message):
+        return _MESSAGE_HEAD + len(entry.data)
+    builder = RecordBuilder()
+    entry.write(builder)
+    return builder.count
 
 
 class LogReader:

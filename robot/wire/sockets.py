@@ -136,9 +136,9 @@ def _configure(socket: zmq.Socket, row: Stream, kind: str) -> None:
     # A peer that vanished without a word (cut cable, lost power) is given up after three seconds.
     socket.heartbeat_ivl, socket.heartbeat_timeout = 1000, 3000
     socket.reconnect_ivl, socket.reconnect_ivl_max = 50, 1000
+    if row.latest_only:
+        socket.conflate = True  # on both sides: a full sender would otherwise drop the newest
     if kind == "SUB":
-        if row.latest_only:
-            socket.conflate = True
         socket.subscribe(b"")
     elif kind == "DEALER":
         socket.immediate = True  # nothing queues for a peer that is not there

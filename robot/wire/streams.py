@@ -50,7 +50,7 @@ class Stream:
         kinds: records that travel on it, answers included.
         rate: key of the declared rate in Hz, a number, or 0 for "when there is something to say".
         high_water: messages that may wait on each side.
-        latest_only: the receiver keeps the newest message and forgets older ones.
+        latest_only: each side keeps the newest message and forgets older ones.
         when_full: what becomes of a message that nobody takes.
         topic: topic in the log, "" when the stream is not logged.
     """
@@ -82,19 +82,19 @@ STREAMS: Mapping[str, Stream] = {
     for s in (
         Stream("sensors", PUB_SUB, "body", "robot", "sender", (Sample,), "sensors_hz", 400,
                False, "newest dropped; the robot holds on silence", "/sensors"),
-        Stream("command", PUB_SUB, "robot", "body", "receiver", (Command,), "control_hz", 8,
-               True, "oldest dropped; the body holds on silence", "/commands"),
+        Stream("command", PUB_SUB, "robot", "body", "receiver", (Command,), "control_hz", 1,
+               True, "older dropped; the body holds on silence", "/commands"),
         Stream("operator", ASK_ANSWER, "console", "body", "receiver", (OperatorWord, OperatorAck),
                0, 64, False, "refused to the asker, who tries again", "/operator"),
-        Stream("frames", PUB_SUB, "camera", "robot", "sender", (Frame,), "camera_hz", 2,
-               True, "oldest dropped", "/frames"),
-        Stream("twin_state", PUB_SUB, "body", "camera", "sender", (TwinState,), "control_hz", 2,
-               True, "oldest dropped"),
+        Stream("frames", PUB_SUB, "camera", "robot", "sender", (Frame,), "camera_hz", 1,
+               True, "older dropped", "/frames"),
+        Stream("twin_state", PUB_SUB, "body", "camera", "sender", (TwinState,), "control_hz", 1,
+               True, "older dropped"),
         Stream("transitions", ASK_ANSWER, "robot", "learner", "receiver",
                (Transition, Hello, Hole, Ack), "control_hz", 256, False,
                "stays in the robot's log and is sent from there", "/transitions"),
         Stream("weights", PUB_SUB, "learner", "robot", "sender", (PackedWeights,), 1.0, 1,
-               True, "oldest dropped", "/weights"),
+               True, "older dropped", "/weights"),
         Stream("telemetry", PUB_SUB, "any", "display", "receiver", (Telemetry,), 2.0, 100,
                False, "newest dropped"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,26 @@ from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.noise import Noise
 from learner.model.rssm import State
 from learner.model.world_model import WorldModel
+from learner.train.optimisers import check_fit
+from learner.train.sampling import Sampler
 from learner.train.updates import Lesson, Update
 
 Prepare = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Diet:
+    """What an agent learns from: which keys, which chunks of them, and changed in which way.
+
+    Args:
+        keys: observation keys that are read.
+        sampler: chooses chunks from the replay.
+        prepare: last changes to a batch of tensors, such as reflecting half of it.
+    """
+
+    keys: tuple[str, ...]
+    sampler: Sampler
+    prepare: tuple[Prepare, ...] = ()
 
 
 class Agent(nn.Module):
@@ -25,26 +43,34 @@ class Agent(nn.Module):
         model: the world model.
         behaviour: the actor-critic.
         updates: run in order on every batch.
-        prepare: last changes to a batch of tensors, such as reflecting half of it.
-        keys: observation keys that are read.
+        diet: what it learns from.
     """
 
     def __init__(
-        self,
-        model: WorldModel,
-        behaviour: ActorCritic,
-        updates: Sequence[Update],
-        prepare: Sequence[Prepare],
-        keys: Sequence[str],
+        self, model: WorldModel, behaviour: ActorCritic, updates: Sequence[Update], diet: Diet
     ) -> None:
         super().__init__()
         self.model, self.behaviour = model, behaviour
-        self.updates, self.prepare, self.keys = tuple(updates), tuple(prepare), tuple(keys)
+        self.updates, self.diet = tuple(updates), diet
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Observation keys that are read."""
+        return self.diet.keys
+
+    @property
+    def sampler(self) -> Sampler:
+        """Chooses the chunks that `learn` is given."""
+        return self.diet.sampler
 
     def learn(self, batch: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-        """One training step on a (B, T, ...) batch from replay; scalars worth a plot."""
+        """One training step on a (B, T, ...) batch from replay; scalars worth a plot.
+
+        Raises:
+            FloatingPointError: when a gradient is not finite.
+        """
         tensors = {k: torch.as_tensor(v) for k, v in batch.items()}
-        for change in self.prepare:
+        for change in self.diet.prepare:
             tensors = change(tensors)
         lesson = Lesson(tensors)
         for update in self.updates:
@@ -53,24 +79,21 @@ class Agent(nn.Module):
 
     def policy_weights(self) -> dict[str, np.ndarray]:
         """What a robot needs to act, float32."""
-        return {k: v.detach().float().numpy().copy() for k, v in self._policy_state().items()}
+        return {k: v.float().numpy().copy() for k, v in self._policy_state().items()}
 
     def load_policy_weights(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Take over what `policy_weights` gave.
+        """Take over what `policy_weights` gave; for an agent that acts and does not learn.
 
         Raises:
-            ValueError: when a name or a shape does not fit, naming it.
+            ValueError: when a name or a shape does not fit, naming it; nothing was changed.
         """
         mine = self._policy_state()
-        if odd := set(mine) ^ set(weights):
-            raise ValueError(f"weights: {sorted(odd)[0]} is on one side only")
+        check_fit("weights", mine, weights)
         for name, tensor in mine.items():
-            if tensor.shape != weights[name].shape:
-                raise ValueError(f"weights: {name} is {weights[name].shape}, not {tensor.shape}")
             tensor.copy_(torch.from_numpy(weights[name].copy()))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that learning goes on from, by name."""
+        """Everything that learning goes on from, by name: live, to be copied or saved."""
         found = {f"agent.{k}": v for k, v in self.state_dict().items()}
         for update in self.updates:
             for name, tensor in update.optimiser.tensors().items():
@@ -78,16 +101,21 @@ class Agent(nn.Module):
         return found
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave, in place."""
-        for name, tensor in self.state_dict().items():
-            with torch.no_grad():
-                tensor.copy_(tensors[f"agent.{name}"])
-        for update in self.updates:
-            prefix = f"optimiser.{update.name}."
-            mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            update.optimiser.load(mine)
+        """Take over what `tensors` gave, in place.
 
-    @torch.no_grad()
+        Raises:
+            ValueError: when a name or a shape does not fit, naming it; nothing was changed.
+        """
+        mine = {f"agent.{k}": v for k, v in self.state_dict().items()}
+        check_fit("tensors", mine, {k: v for k, v in tensors.items() if k.startswith("agent.")})
+        moments = [_below(f"optimiser.{update.name}.", tensors) for update in self.updates]
+        for update, part in zip(self.updates, moments, strict=True):
+            update.optimiser.check(part)
+        for name, tensor in mine.items():
+            tensor.copy_(tensors[name])
+        for update, part in zip(self.updates, moments, strict=True):
+            update.optimiser.load(part)
+
     def _policy_state(self) -> dict[str, Tensor]:
         parts = {
             "encoder": self.model.encoder,
@@ -95,6 +123,11 @@ class Agent(nn.Module):
             "actor": self.behaviour.actor,
         }
         return {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors whose names begin so, without that beginning."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 class Carry(NamedTuple):
@@ -126,7 +159,7 @@ class AgentPolicy:
         """One step: observation arrays without batch axis -> next carry and action (A,)."""
         with torch.inference_mode():
             seen = {k: torch.as_tensor(observation[k])[None] for k in self.agent.keys}
-            first = torch.as_tensor(observation["is_first"]).float().reshape(1, 1)
+            first = torch.as_tensor(observation["is_first"]).bool().reshape(1, 1)
             model = self.agent.model
             latent = self.noise.latent(model.dynamics.latents.stoch)
             embed = model.encoder(seen)

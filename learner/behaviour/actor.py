@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from learner.model.nets import Linear, Style, mlp
+from learner.model.nets import Hidden, Linear, mlp
 
 
 class Normal(NamedTuple):
@@ -26,6 +27,25 @@ class Normal(NamedTuple):
         return torch.log(self.std) + 0.5 * math.log(2 * math.pi * math.e)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How random an actor may be, and how random it starts.
+
+    Args:
+        min_std: smallest deviation.
+        max_std: largest deviation.
+        std_offset: added before the sigmoid; 2 starts at 89% of the range (DreamerV3), 0 at half.
+        mean_scale: variance of the weights behind the mean, relative to the other layers'.
+        std_scale: the same for the weights behind the deviation.
+    """
+
+    min_std: float
+    max_std: float = 1.0
+    std_offset: float = 0.0
+    mean_scale: float = 0.1
+    std_scale: float = 1.0
+
+
 class NormalActor(nn.Module):
     """Normal with tanh mean and bounded deviation (DayDreamer, nets.py, `normal`).
 
@@ -34,37 +54,29 @@ class NormalActor(nn.Module):
     Args:
         width: F, of the features.
         action: A.
-        min_std: smallest deviation.
-        max_std: largest deviation.
-        std_offset: added before the sigmoid; 2 starts at 89% of the range (DreamerV3), 0 at half.
-        scale: variance of the last layer's weights, relative to the other layers'.
+        hidden: layers between them.
+        spread: bounds and start of the deviation.
     """
 
-    def __init__(
-        self,
-        width: int,
-        action: int,
-        units: int,
-        layers: int,
-        style: Style,
-        min_std: float,
-        max_std: float = 1.0,
-        std_offset: float = 0.0,
-        scale: float = 0.1,
-    ) -> None:
+    def __init__(self, width: int, action: int, hidden: Hidden, spread: Spread) -> None:
         super().__init__()
-        self.layers = mlp(width, units, layers, style)
-        self.out = Linear(units, 2 * action, style, scale=scale)
-        self.min_std, self.max_std, self.std_offset = min_std, max_std, std_offset
-        self.action = action
+        self.layers = mlp(width, hidden)
+        self.out = Linear(hidden.units, 2 * action, hidden.style)
+        self.action, self.spread = action, spread
+        # One matrix, but as if there were two layers: the mean's and the deviation's.
+        for rows, scale in zip(
+            self.out.weight.detach().chunk(2), (spread.mean_scale, spread.std_scale), strict=True
+        ):
+            hidden.style.init(rows, hidden.units, action, scale)
 
     def forward(self, feat: Tensor) -> Normal:
         """(..., F) -> distribution of (..., A)."""
         mean, std = self.out(self.layers(feat)).float().chunk(2, -1)
-        span = self.max_std - self.min_std
-        return Normal(torch.tanh(mean), span * torch.sigmoid(std + self.std_offset) + self.min_std)
+        least, most = self.spread.min_std, self.spread.max_std
+        share = torch.sigmoid(std + self.spread.std_offset)
+        return Normal(torch.tanh(mean), (most - least) * share + least)
 
     def entropy_bounds(self) -> tuple[float, float]:
         """Least and greatest entropy of one dimension, in nats."""
         base = 0.5 * math.log(2 * math.pi * math.e)
-        return math.log(self.min_std) + base, math.log(self.max_std) + base
+        return math.log(self.spread.min_std) + base, math.log(self.spread.max_std) + base

@@ -43,6 +43,8 @@ class PercentileScale(nn.Module):
 class MeanStdScale(nn.Module):
     """Standardises advantages by running moments without bias (DayDreamer, `advnorm: mean_std`).
 
+    Moments are float64, as there: the variance is a small difference of large numbers.
+
     Args:
         decay: of the exponential averages; the current batch is counted in.
     """
@@ -55,19 +57,19 @@ class MeanStdScale(nn.Module):
         super().__init__()
         self.decay = decay
         for name in ("mean", "square", "count"):
-            self.register_buffer(name, torch.zeros((), dtype=torch.float32))
+            self.register_buffer(name, torch.zeros((), dtype=torch.float64))
 
     def forward(self, returns: Tensor, value: Tensor) -> Tensor:
         """(B, H), (B, H) -> (B, H)."""
         advantage = returns - value
-        seen = advantage.detach()
+        seen = advantage.detach().double()
         self.mean.lerp_(seen.mean(), 1 - self.decay)
         self.square.lerp_(seen.square().mean(), 1 - self.decay)
         self.count.add_(1)
         bias = 1 - self.decay**self.count
         mean = self.mean / bias
-        std = (self.square / bias - mean.square()).clamp(min=0).sqrt()
-        return (advantage - mean) / (std + 1e-8)
+        std = (self.square / bias - mean.square()).clamp(min=1e-16).sqrt()
+        return (advantage - mean.float()) / std.float()
 
 
 class Exploration(Protocol):

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from learner.model.heads import VectorHead
-from learner.model.images import ImageDecoder, ImageEncoder
-from learner.model.nets import Style, mlp
+from learner.model.images import SIZE, ImageDecoder, ImageEncoder
+from learner.model.nets import Hidden, mlp
+from robot.config import ConfigError
 from robot.wire.spec import Spec
 
 Observation = Mapping[str, Tensor]
@@ -21,6 +22,9 @@ class Inputs(nn.Module):
     Args:
         specs: spec of each key to use.
         gain: what a typical deviation is scaled to; 0 leaves the numbers as they are.
+
+    Raises:
+        ConfigError: for a picture of another size than the convolutions take.
     """
 
     centre: Tensor
@@ -29,6 +33,9 @@ class Inputs(nn.Module):
     def __init__(self, specs: Mapping[str, Spec], gain: float) -> None:
         super().__init__()
         self.images = sorted(k for k, s in specs.items() if s.is_image)
+        for key in self.images:
+            if specs[key].shape[:2] != (SIZE, SIZE):
+                raise ConfigError(f"keys: {key} is {specs[key].shape[:2]}; allowed is 64 x 64")
         self.vectors = sorted(k for k, s in specs.items() if not s.is_image)
         self.width = sum(specs[k].shape[0] for k in self.vectors)
         self.channels = sum(specs[k].shape[-1] for k in self.images)
@@ -53,12 +60,12 @@ class Inputs(nn.Module):
 class Encoder(nn.Module):
     """Observations -> embedding (..., E): an MLP for vectors, convolutions for images, joined."""
 
-    def __init__(self, inputs: Inputs, units: int, layers: int, depth: int, style: Style) -> None:
+    def __init__(self, inputs: Inputs, hidden: Hidden, depth: int) -> None:
         super().__init__()
         self.inputs = inputs
-        self.vector = mlp(inputs.width, units, layers, style) if inputs.vectors else None
-        self.image = ImageEncoder(inputs.channels, depth, style) if inputs.images else None
-        self.width = units * bool(inputs.vectors) + (self.image.width if self.image else 0)
+        self.vector = mlp(inputs.width, hidden) if inputs.vectors else None
+        self.image = ImageEncoder(inputs.channels, depth, hidden.style) if inputs.images else None
+        self.width = (hidden.units if self.vector else 0) + (self.image.width if self.image else 0)
 
     def forward(self, observation: Observation) -> Tensor:
         """Dict of (..., shape) -> (..., E)."""
@@ -71,20 +78,28 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features -> every observed key; squared errors summed over entries."""
+    """Features -> every observed key; squared errors summed over entries.
+
+    Args:
+        inputs: what was observed.
+        width: F, of the features.
+        hidden: layers of the vectors' part.
+        depth: channels of the last hidden layer of the images' part.
+        scale: variance of the vectors' last weights, relative to the others'.
+    """
 
     def __init__(
-        self, inputs: Inputs, width: int, units: int, layers: int, depth: int, style: Style
+        self, inputs: Inputs, width: int, hidden: Hidden, depth: int, scale: float = 1.0
     ) -> None:
         super().__init__()
-        self.inputs = inputs
-        self.vector = VectorHead(width, units, layers, inputs.width, style)
+        self.inputs, style = inputs, hidden.style
+        self.vector = VectorHead(width, inputs.width, hidden, scale) if inputs.vectors else None
         self.image = ImageDecoder(width, inputs.channels, depth, style) if inputs.images else None
 
     def losses(self, feat: Tensor, observation: Observation) -> dict[str, Tensor]:
         """(B, T, F) and dict of (B, T, shape) -> named (B, T) losses."""
         losses = {}
-        if self.inputs.vectors:
+        if self.vector is not None:
             losses["vector"] = self.vector.loss(feat, self.inputs.vector(observation))
         if self.image is not None:
             losses["image"] = self.image.loss(feat, self.inputs.image(observation))
@@ -95,9 +110,9 @@ def pick(specs: Mapping[str, Spec], keys: Sequence[str]) -> dict[str, Spec]:
     """Specs of the keys that a system reads.
 
     Raises:
-        ValueError: for a key that the robot does not sense, naming those that it does.
+        ConfigError: for a key that the robot does not sense, naming those that it does.
     """
     unknown = [k for k in keys if k not in specs]
     if unknown:
-        raise ValueError(f"keys: the robot senses no '{unknown[0]}'; it has {', '.join(specs)}")
+        raise ConfigError(f"keys: the robot senses no '{unknown[0]}'; it has {', '.join(specs)}")
     return {k: specs[k] for k in keys}

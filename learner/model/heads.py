@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from learner.model.nets import Linear, Style, mlp
+from learner.model.nets import Hidden, Linear, mlp
 
 
 class Head(Protocol):
@@ -36,12 +36,10 @@ def symexp(x: Tensor) -> Tensor:
 class _Trunk(nn.Module):
     """Layers and a final linear map to `outputs`, in float32."""
 
-    def __init__(
-        self, width: int, units: int, layers: int, outputs: int, style: Style, scale: float
-    ) -> None:
+    def __init__(self, width: int, outputs: int, hidden: Hidden, scale: float) -> None:
         super().__init__()
-        self.layers = mlp(width, units, layers, style)
-        self.out = Linear(units, outputs, style, scale=scale)
+        self.layers = mlp(width, hidden)
+        self.out = Linear(hidden.units, outputs, hidden.style, scale=scale)
 
     def raw(self, feat: Tensor) -> Tensor:
         """(..., F) -> (..., outputs) float32."""
@@ -49,10 +47,17 @@ class _Trunk(nn.Module):
 
 
 class VectorHead(_Trunk):
-    """Predicts a vector; squared error summed over its entries."""
+    """Predicts a vector; squared error summed over its entries.
 
-    def __init__(self, width: int, units: int, layers: int, size: int, style: Style) -> None:
-        super().__init__(width, units, layers, size, style, 1.0)
+    Args:
+        width: F, of the features.
+        size: entries of the vector.
+        hidden: layers between them.
+        scale: variance of the last layer's weights, relative to the others'.
+    """
+
+    def __init__(self, width: int, size: int, hidden: Hidden, scale: float = 1.0) -> None:
+        super().__init__(width, size, hidden, scale)
 
     def forward(self, feat: Tensor) -> Tensor:
         """(..., F) -> (..., size)."""
@@ -66,10 +71,8 @@ class VectorHead(_Trunk):
 class SymlogHead(_Trunk):
     """Predicts a scalar in symlog space with squared error (DayDreamer, nets.py, `symlog`)."""
 
-    def __init__(
-        self, width: int, units: int, layers: int, style: Style, scale: float = 0.1
-    ) -> None:
-        super().__init__(width, units, layers, 1, style, scale)
+    def __init__(self, width: int, hidden: Hidden, scale: float = 0.1) -> None:
+        super().__init__(width, 1, hidden, scale)
 
     def forward(self, feat: Tensor) -> Tensor:
         """(..., F) -> (...) in the scalar's own units."""
@@ -87,42 +90,39 @@ class TwoHotHead(_Trunk):
     symexp(sum p b). Weights of the last layer start at zero, so that the first prediction is 0.
 
     Args:
+        width: F, of the features.
+        hidden: layers between features and bins.
         bins: number of bins, odd.
-        limit: outermost bins are at +-limit in symlog space.
+        limit: outermost bins are at +-limit in symlog space; targets beyond count as there.
+
+    Raises:
+        ValueError: for an even number of bins, among which none stands for zero.
     """
 
-    bins: Tensor
+    above: Tensor
 
-    def __init__(
-        self,
-        width: int,
-        units: int,
-        layers: int,
-        style: Style,
-        bins: int = 255,
-        limit: float = 20.0,
-        scale: float = 0.0,
-    ) -> None:
-        super().__init__(width, units, layers, bins, style, scale)
-        self.register_buffer("bins", torch.linspace(-limit, limit, bins), persistent=False)
-        self.step = 2 * limit / (bins - 1)
+    def __init__(self, width: int, hidden: Hidden, bins: int = 255, limit: float = 20.0) -> None:
+        if bins < 3 or bins % 2 == 0:
+            raise ValueError(f"bins {bins}: allowed is an odd number from 3")
+        super().__init__(width, bins, hidden, 0.0)
+        self.middle = bins // 2
+        self.step = limit / self.middle
+        above = self.step * torch.arange(1, self.middle + 1)  # bins above zero
+        self.register_buffer("above", above, persistent=False)
 
     def forward(self, feat: Tensor) -> Tensor:
         """(..., F) -> (...) expected value, exactly 0 for uniform probabilities."""
         probs = F.softmax(self.raw(feat), -1)
-        half = probs.shape[-1] // 2
         # Summed from both ends inwards, so that equal probabilities cancel to exactly zero.
-        skew = probs[..., half + 1 :] - probs[..., :half].flip(-1)
-        return symexp((skew * self.bins.float()[half + 1 :]).sum(-1))
+        skew = probs[..., self.middle + 1 :] - probs[..., : self.middle].flip(-1)
+        return symexp((skew * self.above).sum(-1))
 
     def loss(self, feat: Tensor, target: Tensor) -> Tensor:
         """Cross entropy with the two-hot code of the target: (B, T, F), (B, T) -> (B, T)."""
         log_probs = F.log_softmax(self.raw(feat), -1)
-        place = (symlog(target) / self.step + (log_probs.shape[-1] // 2)).clamp(
-            0, log_probs.shape[-1] - 1
-        )
+        place = (symlog(target) / self.step + self.middle).clamp(0, 2 * self.middle)
         low = place.floor().long()
-        high = (low + 1).clamp(max=log_probs.shape[-1] - 1)
+        high = (low + 1).clamp(max=2 * self.middle)
         share = place - low
         at_low = log_probs.gather(-1, low[..., None]).squeeze(-1)
         at_high = log_probs.gather(-1, high[..., None]).squeeze(-1)
@@ -132,10 +132,8 @@ class TwoHotHead(_Trunk):
 class ContinueHead(_Trunk):
     """Predicts the probability that the episode goes on."""
 
-    def __init__(
-        self, width: int, units: int, layers: int, style: Style, scale: float = 0.1
-    ) -> None:
-        super().__init__(width, units, layers, 1, style, scale)
+    def __init__(self, width: int, hidden: Hidden, scale: float = 0.1) -> None:
+        super().__init__(width, 1, hidden, scale)
 
     def forward(self, feat: Tensor) -> Tensor:
         """(..., F) -> (...) probability."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from learner.model.nets import Linear, Norm, Style
+from learner.model.nets import Norm, Style
 
+SIZE = 64
 KERNELS = (4, 4, 4, 4)
 UP_KERNELS = (5, 5, 6, 6)
 
@@ -66,21 +67,23 @@ class ImageEncoder(nn.Module):
 
 
 class ImageDecoder(nn.Module):
-    """(..., F) -> (..., 64, 64, C) in [0, 1]: 1 -> 5 -> 13 -> 30 -> 64."""
+    """(..., F) -> (..., 64, 64, C) in [0, 1]: 1 -> 5 -> 13 -> 30 -> 64.
+
+    As in the reference, the features are the channels of a first picture of one pixel.
+    """
 
     def __init__(self, width: int, channels: int, depth: int, style: Style) -> None:
         super().__init__()
-        depths = [32 * depth, 4 * depth, 2 * depth, depth, channels]
-        self.start = Linear(width, depths[0], style)
-        layers = zip(depths, depths[1:], UP_KERNELS, strict=False)
+        depths = [width, 4 * depth, 2 * depth, depth, channels]
+        layers = enumerate(zip(depths, depths[1:], UP_KERNELS, strict=False))
         self.layers = nn.Sequential(
-            *(_Deconv(a, b, k, style, last=b is depths[-1]) for a, b, k in layers)
+            *(_Deconv(a, b, kernel, style, last=i == 3) for i, (a, b, kernel) in layers)
         )
 
     def forward(self, feat: Tensor) -> Tensor:
         """(..., F) -> (..., 64, 64, C)."""
         lead = feat.shape[:-1]
-        x = self.start(feat).flatten(0, -2)[..., None, None]
+        x = feat.flatten(0, -2)[..., None, None].to(self.layers[0].conv.weight.dtype)  # type: ignore[union-attr]
         return self.layers(x).float().sigmoid().movedim(1, -1).unflatten(0, lead)
 
     def loss(self, feat: Tensor, image: Tensor) -> Tensor:

@@ -42,13 +42,12 @@ class Categoricals:
         upper = probs.detach().cumsum(-1)
         passed = (upper <= noise[..., None] * upper[..., -1:]).sum(-1)
         hot = F.one_hot(passed.clamp(max=self.classes - 1), self.classes).float()
-        return (hot + probs - probs.detach()).flatten(-2)
+        # The bracket is exactly zero, so that the sum is exactly one-hot.
+        return (hot + (probs - probs.detach())).flatten(-2)
 
     def mode(self, log_probs: Tensor) -> Tensor:
-        """(..., S, C) -> (..., S * C) one-hot of the likeliest value, with straight-through."""
-        probs = log_probs.exp()
-        hot = F.one_hot(log_probs.argmax(-1), self.classes).float()
-        return (hot + probs - probs.detach()).flatten(-2)
+        """(..., S, C) -> (..., S * C) one-hot of the likeliest value, without a gradient."""
+        return F.one_hot(log_probs.argmax(-1), self.classes).float().flatten(-2)
 
 
 def kl(post: Tensor, prior: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -92,10 +93,31 @@ class Dense(nn.Module):
         return self.act(self.norm(self.linear(x)))
 
 
-def mlp(width_in: int, units: int, layers: int, style: Style) -> nn.Sequential:
-    """Stack of `layers` dense layers of `units` each."""
-    widths = [width_in] + [units] * layers
-    return nn.Sequential(*(Dense(a, b, style) for a, b in zip(widths, widths[1:], strict=False)))
+@dataclass(frozen=True)
+class Hidden:
+    """Hidden layers of a network: how wide, how many, and of which style."""
+
+    units: int
+    layers: int
+    style: Style
+
+
+def mlp(width_in: int, hidden: Hidden) -> nn.Sequential:
+    """Stack of dense layers, (..., in) -> (..., units)."""
+    widths = [width_in] + [hidden.units] * hidden.layers
+    pairs = zip(widths, widths[1:], strict=False)
+    return nn.Sequential(*(Dense(a, b, hidden.style) for a, b in pairs))
+
+
+def to_bfloat16(*parts: nn.Module) -> None:
+    """Round all weights to bfloat16, in place.
+
+    Buffers stay as they are: they hold statistics and the scales of observations, which robots
+    read in float32, so that rounding them would show the learner another robot.
+    """
+    for part in parts:
+        for weight in part.parameters():
+            weight.data = weight.data.bfloat16()
 
 
 class NormGRU(nn.Module):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from learner.model.latents import Categoricals
-from learner.model.nets import Dense, Linear, NormGRU, Style, mlp
+from learner.model.nets import Dense, Hidden, Linear, NormGRU, Style, mlp
 
 
 class State(NamedTuple):
@@ -94,8 +94,9 @@ class LearnedStart(nn.Module):
 
     def forward(self, rssm: RSSM, batch: int) -> State:
         """(B, ...) learned state."""
-        deter = torch.tanh(self.memory.float()).expand(batch, -1)
-        return State(deter, rssm.latents.mode(rssm.prior(deter)))
+        deter = torch.tanh(self.memory.float())[None]
+        stoch = rssm.latents.mode(rssm.prior(deter))
+        return State(deter.expand(batch, -1), stoch.expand(batch, -1))
 
 
 class RSSM(nn.Module):
@@ -130,9 +131,9 @@ class RSSM(nn.Module):
         self.feat_width = deter + latents.width
         self.inputs = Dense(latents.width + action, units, style)
         self.cell = NormGRU(units, deter, style)
-        self.prior_layers = mlp(deter, units, prior_layers, style)
+        self.prior_layers = mlp(deter, Hidden(units, prior_layers, style))
         self.prior_out = Linear(units, latents.width, style)
-        self.post_layers = mlp(deter + embed, units, post_layers, style)
+        self.post_layers = mlp(deter + embed, Hidden(units, post_layers, style))
         self.post_out = Linear(units, latents.width, style)
 
     def initial(self, batch: int) -> State:

@@ -46,10 +46,25 @@ class Dream:
     actions: Tensor
 
 
-def prev_actions(action: Tensor, is_first: Tensor) -> Tensor:
-    """Actions that led to each index: (B, T, A), (B, T) -> (B, T, A), zeros where is_first."""
-    shifted = torch.cat([torch.zeros_like(action[:, :1]), action[:, :-1]], 1)
-    return shifted * ~is_first[..., None]
+def prev_actions(action: Tensor, is_first: Tensor, before: Tensor | None = None) -> Tensor:
+    """Actions that led to each index.
+
+    Args:
+        action: (B, T, A) taken at each index.
+        is_first: (B, T) whether an episode starts there.
+        before: (B, A) taken before index 0; zeros unless given.
+
+    Returns:
+        (B, T, A), zeros where is_first.
+    """
+    lead = torch.zeros_like(action[:, 0]) if before is None else before
+    shifted = torch.cat([lead[:, None], action[:, :-1]], 1)
+    return torch.where(is_first[..., None], 0.0, shifted)
+
+
+def restart(state: State, start: State, first: Tensor) -> State:
+    """`start` where `first` (B, 1), else `state`; whatever the state was, even not finite."""
+    return State(*(torch.where(first, new, old) for old, new in zip(state, start, strict=True)))
 
 
 class WorldModel(nn.Module):
@@ -86,29 +101,37 @@ class WorldModel(nn.Module):
             state: (B, ...) before.
             action: (B, A) taken in it.
             embed: (B, E) of the new observation.
-            first: (B, 1) float, 1 where an episode starts.
+            first: (B, 1) bool, whether an episode starts here.
             noise: (B, S) uniform.
 
         Returns:
             The new state and its posterior's log probabilities (B, S, C).
         """
-        start = self.dynamics.initial(first.shape[0])
-        fresh = State(
-            torch.lerp(state.deter, start.deter, first), torch.lerp(state.stoch, start.stoch, first)
-        )
-        return self.dynamics.observe_step(fresh, action * (1 - first), embed, noise)
+        fresh = restart(state, self.dynamics.initial(first.shape[0]), first)
+        action = torch.where(first, 0.0, action)
+        return self.dynamics.observe_step(fresh, action, embed, noise)
 
-    def observe(self, batch: Batch, state: State | None = None) -> Posterior:
-        """Watch a batch of chunks, (B, T, ...), from `state` or from nothing."""
+    def observe(
+        self, batch: Batch, state: State | None = None, before: Tensor | None = None
+    ) -> Posterior:
+        """Watch a batch of chunks, (B, T, ...).
+
+        Args:
+            batch: observations, actions and is_first.
+            state: (B, ...) to go on from; the initial one unless given.
+            before: (B, A) action that was taken in `state`.
+        """
         embed = self.encoder(batch)
-        firsts = batch["is_first"].float()[..., None]  # (B, T, 1)
-        actions = prev_actions(batch["action"], batch["is_first"])
+        firsts = batch["is_first"][..., None]  # (B, T, 1)
+        actions = prev_actions(batch["action"], batch["is_first"], before)
         count, length = firsts.shape[:2]
         noise = torch.rand(length, count, self.dynamics.latents.stoch, device=embed.device)
-        state = state or self.dynamics.initial(count)
+        start = self.dynamics.initial(count)
+        state = state or start
         states, posts = [], []
         for t in range(length):
-            state, post = self.step(state, actions[:, t], embed[:, t], firsts[:, t], noise[t])
+            fresh = restart(state, start, firsts[:, t])
+            state, post = self.dynamics.observe_step(fresh, actions[:, t], embed[:, t], noise[t])
             states.append(state)
             posts.append(post)
         deter, stoch = zip(*states, strict=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from learner.agent import Agent
-from learner.systems import reverie
+from learner.systems import daydreamer, reverie
 from learner.systems.settings import Settings
 from robot.config import ConfigError, apply_change, check_config
 from robot.wire.spec import RobotSpec
@@ -23,6 +23,7 @@ class System:
 
 SYSTEMS = {
     "reverie": System(reverie.PRESETS, reverie.build),
+    "daydreamer": System(daydreamer.PRESETS, daydreamer.build),
 }
 
 

@@ -6,24 +6,25 @@ little entropy, trained in bfloat16, and taught every experience together with i
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
+from pydantic import Field
 
-from learner.agent import Agent
-from learner.behaviour.actor import NormalActor
+from learner.agent import Agent, Diet
+from learner.behaviour.actor import NormalActor, Spread
 from learner.behaviour.actor_critic import ActorCritic, Outlook
 from learner.behaviour.critic import SteadiedCritic
 from learner.behaviour.normalise import FixedEntropy, PercentileScale
 from learner.model.encoders import Decoder, Encoder, Inputs, pick
 from learner.model.heads import NeverEnds, TwoHotHead
 from learner.model.latents import Categoricals
-from learner.model.nets import Style, truncated_normal
+from learner.model.nets import Hidden, Style, to_bfloat16, truncated_normal
 from learner.model.objectives import FreeBits
 from learner.model.rssm import RSSM, ZeroStart
 from learner.model.world_model import WorldModel
-from learner.systems.settings import Settings
+from learner.systems.settings import Count, Keys, Positive, Settings, Share
 from learner.train.augment import Mirror, PickStarts, ShiftReward
 from learner.train.optimisers import Adam, AdamSettings
+from learner.train.sampling import UniformChunks
 from learner.train.updates import DreamLesson, ModelLesson, Update
 from robot.wire.spec import RobotSpec
 
@@ -31,26 +32,26 @@ from robot.wire.spec import RobotSpec
 class Config(Settings):
     """Numbers of the system; all were found by runs on the A1's MuJoCo twin."""
 
-    keys: tuple[str, ...] = ("gravity", "gyro", "joint_pos")
-    gain: float = 2.0
+    keys: Keys = ("gravity", "gyro", "joint_pos")
+    gain: float = Field(default=2.0, ge=0)
     reward_offset: float = 5.0
-    deter: int = 256
-    units: int = 256
-    layers: int = 2
-    stoch: int = 16
-    classes: int = 16
-    depth: int = 24
-    bins: int = 127
-    limit: float = 10.0
-    lr_model: float = 3e-4
-    lr_actor: float = 1e-4
-    lr_critic: float = 1e-4
-    entropy: float = 3e-4
-    min_std: float = 0.1
-    gamma: float = 0.995
-    lam: float = 0.95
-    horizon: int = 15
-    starts: int = 96
+    deter: Count = 256
+    units: Count = 256
+    layers: Count = 2
+    stoch: Count = 16
+    classes: int = Field(default=16, ge=2)
+    depth: Count = 24
+    bins: int = Field(default=127, ge=3)
+    limit: Positive = 10.0
+    lr_model: Positive = 3e-4
+    lr_actor: Positive = 1e-4
+    lr_critic: Positive = 1e-4
+    entropy: float = Field(default=3e-4, ge=0)
+    min_std: float = Field(default=0.1, gt=0, lt=1)
+    gamma: Share = 0.995
+    lam: Share = 0.95
+    horizon: Count = 15
+    starts: int = Field(default=96, ge=0)
     mirror: bool = True
 
 
@@ -62,16 +63,14 @@ PRESETS = {
 
 def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
-    style = Style(F.silu, truncated_normal)
-    model = build_model(spec, config, style)
+    hidden = Hidden(config.units, config.layers, Style(F.silu, truncated_normal))
+    model = build_model(spec, config, hidden)
     width, action = model.dynamics.feat_width, spec.action.shape[0]
-    actor = NormalActor(
-        width, action, config.units, config.layers, style, config.min_std, 1.0, 2.0, 0.01
-    )
-    critic = SteadiedCritic(two_hot(width, config, style))
+    spread = Spread(config.min_std, 1.0, std_offset=2.0, mean_scale=0.01, std_scale=0.01)
+    actor = NormalActor(width, action, hidden, spread)
+    critic = SteadiedCritic(TwoHotHead(width, hidden, config.bins, config.limit))
     if config.bfloat16:
-        for part in (model, actor, critic.head, critic.slow):
-            part.to(torch.bfloat16)
+        to_bfloat16(model, actor, critic.head, critic.slow)
     behaviour = ActorCritic(
         actor,
         critic,
@@ -91,34 +90,30 @@ def build(spec: RobotSpec, config: Config) -> Agent:
             critic.follow,
         ),
     )
-    prepare = (ShiftReward(config.reward_offset), Mirror(spec.mirror if config.mirror else {}))
-    return Agent(model, behaviour, updates, prepare, config.keys)
+    mirror = Mirror(spec.mirror if config.mirror else {}, config.keys)
+    diet = Diet(config.keys, UniformChunks(), (ShiftReward(config.reward_offset), mirror))
+    return Agent(model, behaviour, updates, diet)
 
 
-def build_model(spec: RobotSpec, config: Config, style: Style) -> WorldModel:
+def build_model(spec: RobotSpec, config: Config, hidden: Hidden) -> WorldModel:
     """World model: categorical RSSM, two-hot reward, free bits, no continue head."""
     inputs = Inputs(pick(spec.observation, config.keys), config.gain)
-    encoder = Encoder(inputs, config.units, config.layers, config.depth, style)
+    encoder = Encoder(inputs, hidden, config.depth)
     dynamics = RSSM(
         spec.action.shape[0],
         encoder.width,
         config.deter,
         config.units,
         Categoricals(config.stoch, config.classes),
-        style,
+        hidden.style,
         ZeroStart(),
     )
     width = dynamics.feat_width
     return WorldModel(
         encoder,
         dynamics,
-        Decoder(inputs, width, config.units, config.layers, config.depth, style),
-        two_hot(width, config, style),
+        Decoder(inputs, width, hidden, config.depth),
+        TwoHotHead(width, hidden, config.bins, config.limit),
         NeverEnds(),
         FreeBits(dynamics=0.5, representation=0.1, free=1.0),
     )
-
-
-def two_hot(width: int, config: Config, style: Style) -> TwoHotHead:
-    """Head of reward and critic."""
-    return TwoHotHead(width, config.units, config.layers, style, config.bins, config.limit)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from robot.config import ConfigError
 
 
 class Mirror:
@@ -16,14 +18,27 @@ class Mirror:
     true as the recorded one, with the same reward.
 
     Args:
-        mirror: per key (permutation, sign), "action" among them.
+        mirror: per key (permutation, sign); empty for a body without that symmetry.
+        keys: observation keys that are learnt from.
+
+    Raises:
+        ConfigError: for a key whose reflection is not known, such as a picture: a chunk that is
+            reflected in part would be a lie.
     """
 
-    def __init__(self, mirror: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    def __init__(
+        self, mirror: Mapping[str, tuple[np.ndarray, np.ndarray]], keys: Collection[str]
+    ) -> None:
         self.maps = {
             key: (torch.as_tensor(order), torch.as_tensor(sign, dtype=torch.float32))
             for key, (order, sign) in mirror.items()
         }
+        missing = [key for key in (*keys, "action") if mirror and key not in mirror]
+        if missing:
+            raise ConfigError(
+                f"mirror true: no reflection of '{missing[0]}' is known; set mirror=false, "
+                f"or choose keys from {', '.join(mirror)}"
+            )
 
     def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """(B, T, ...) -> the same with about half of the rows reflected."""

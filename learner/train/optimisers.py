@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,13 +68,22 @@ class Adam:
         self.inner = torch.optim.AdamW(groups, lr=settings.lr, eps=settings.eps, fused=True)
 
     def step(self, loss: Tensor) -> Tensor:
-        """Descend on a scalar loss; the gradient's norm before clipping, as a tensor."""
+        """Descend on a scalar loss.
+
+        Returns:
+            The gradient's norm before clipping.
+
+        Raises:
+            FloatingPointError: when that is not finite; the weights stay as they were.
+        """
         loss.backward()
         for flat in self.flats:
             flat.master.grad = flat.grad.float()
         norm = torch.nn.utils.clip_grad_norm_(
             [flat.master for flat in self.flats], self.settings.clip
         )
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"gradient norm is {float(norm)}, loss {float(loss)}")
         self.inner.step()
         for flat in self.flats:
             flat.publish()
@@ -81,21 +91,59 @@ class Adam:
         return norm
 
     def tensors(self) -> dict[str, Tensor]:
-        """Masters and moments by name, for a checkpoint."""
+        """Masters and, after the first step, moments by name: live, to be copied or saved."""
         found = {}
         for i, flat in enumerate(self.flats):
-            state = self.inner.state[flat.master]
+            state = self.inner.state.get(flat.master, {})
             found[f"{i}.master"] = flat.master.detach()
             found |= {f"{i}.{k}": v for k, v in state.items()}
         return found
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def check(self, tensors: Mapping[str, Tensor]) -> None:
+        """Refuse what `load` could not take.
+
+        Raises:
+            ValueError: when a name or a shape does not fit, naming it.
+        """
+        expected = {}
+        for i, flat in enumerate(self.flats):
+            expected[f"{i}.master"] = flat.master
+            if f"{i}.step" in tensors:
+                whole = {f"{i}.exp_avg": flat.master, f"{i}.exp_avg_sq": flat.master}
+                expected |= {f"{i}.step": torch.zeros(()), **whole}
+        check_fit("optimiser", expected, tensors)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave, in place."""
         for i, flat in enumerate(self.flats):
             with torch.no_grad():
                 flat.master.copy_(tensors[f"{i}.master"])
             names = [k.partition(".")[2] for k in tensors if k.startswith(f"{i}.")]
             kept = {k: tensors[f"{i}.{k}"].clone() for k in names if k != "master"}
-            if kept:
+            self.inner.state.pop(flat.master, None)
+            if kept:  # what was saved before the first step has no moments
                 self.inner.state[flat.master] = kept
             flat.publish()
+
+
+def check_fit(
+    what: str, expected: Mapping[str, Tensor], given: Mapping[str, Tensor | np.ndarray]
+) -> None:
+    """Refuse arrays that could not be copied one by one.
+
+    Args:
+        what: they are, for the message.
+        expected: where they would go, by name.
+        given: what came, by name.
+
+    Raises:
+        ValueError: when names or shapes differ, naming the first one.
+    """
+    if odd := set(expected) ^ set(given):
+        name = sorted(odd)[0]
+        raise ValueError(f"{what}: {name} is {'missing' if name in expected else 'not known here'}")
+    for name, tensor in expected.items():
+        if tuple(tensor.shape) != tuple(given[name].shape):
+            raise ValueError(
+                f"{what}: {name} is {tuple(given[name].shape)}; allowed is {tuple(tensor.shape)}"
+            )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from learner.behaviour.actor_critic import ActorCritic
@@ -52,8 +53,16 @@ class Update:
     after: Callable[[], None] = lambda: None
 
     def __call__(self, lesson: Lesson) -> None:
-        """Run it on a lesson."""
-        lesson.metrics[f"{self.name}/grad_norm"] = self.optimiser.step(self.loss(lesson))
+        """Run it on a lesson.
+
+        Raises:
+            FloatingPointError: when the gradient is not finite; no weight was changed by it.
+        """
+        try:
+            norm = self.optimiser.step(self.loss(lesson))
+        except FloatingPointError as error:
+            raise FloatingPointError(f"update of the {self.name}: {error}") from error
+        lesson.metrics[f"{self.name}/grad_norm"] = norm
         self.after()
 
 
@@ -120,12 +129,12 @@ class DreamLesson:
         lesson.judged = returns.detach(), weight
         return self.behaviour.actor_loss(dream, returns, value, weight).mean()
 
+    @torch.no_grad()
     def _judge(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
         dream = self._dream(lesson)
         assert lesson.live is not None
-        still = Dream(dream.states.detach(), dream.actions.detach())
-        returns, _, weight = self.behaviour.returns(self.model, still, lesson.live)
-        return returns.detach(), weight
+        returns, _, weight = self.behaviour.returns(self.model, dream, lesson.live)
+        return returns, weight
 
     def _dream(self, lesson: Lesson) -> Dream:
         if lesson.dream is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from robot.config import RobotConfig
 from sim.description import urdf
 
 
-def import_pybullet():
+def import_pybullet() -> ModuleType:
     """PyBullet, which only the twin of that name needs.
 
     Raises:

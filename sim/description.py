@@ -9,6 +9,7 @@ names are those of the configuration, link names are `trunk` and `<leg>_hip`, `<
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import copysign, pi
 from typing import Literal
 
@@ -83,7 +84,7 @@ def loaded_trunk(config: RobotConfig) -> Link:
     return trunk.model_copy(update={"mass_kg": mass, "centre_m": centre, "inertia_kg_m2": inertia})
 
 
-def _vector(values) -> Vector3:
+def _vector(values: Iterable[float]) -> Vector3:
     x, y, z = values
     return x, y, z
 

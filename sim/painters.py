@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from ctypes.util import find_library
+from typing import Protocol
 
 import mujoco
 import numpy as np
@@ -20,6 +21,20 @@ from sim.view import Painter, View
 LOG = logging.getLogger(__name__)
 LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
 NEAR_M = 0.02
+
+
+class GlContext(Protocol):
+    """What MuJoCo's windowless contexts can do."""
+
+    def __init__(self, max_width: int, max_height: int) -> None: ...
+
+    def make_current(self) -> None:
+        """Send this thread's OpenGL calls here."""
+        ...
+
+    def free(self) -> None:
+        """Release it."""
+        ...
 
 
 def gl_or_tiny_painter(config: RobotConfig) -> Painter:
@@ -69,7 +84,7 @@ class GlPainter:
         self._angles = self._model.jnt_qposadr[joints]
         self._context_of = _context_class(platform)
         self._size = (0, 0)
-        self._gl = None
+        self._gl: GlContext | None = None
         self._scene = mujoco.MjvScene(self._model, maxgeom=200)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
@@ -131,7 +146,7 @@ class GlPainter:
             camera.frustum_center, camera.frustum_width = 0.0, top * aspect
 
 
-def _context_class(platform: str):
+def _context_class(platform: str) -> type[GlContext]:
     """MuJoCo's windowless context for a platform."""
     if find_library(LIBRARIES[platform]) is None:
         raise OSError(f"lib{LIBRARIES[platform]} is not installed")

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 # A picture that comes this share of a period early is still on time.
-EARLY = 0.1
+EARLY = 0.25
 
 
 class CameraProcess:

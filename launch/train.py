@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from launch.display import Display
 from launch.run_folder import Plan, RunFolder
+from launch.signals import until_signal
 from learner.systems import make_settings
 from robot.config import ConfigError, RobotConfig, load_config
 
@@ -110,21 +109,3 @@ def _lockstep(plan: Plan, folder: RunFolder, minutes: float, console: Console) -
         highlight=False,
     )
     return 0
-
-
-@contextmanager
-def until_signal() -> Iterator[Callable[[], bool]]:
-    """Give a function that tells whether SIGINT or SIGTERM came; the second one interrupts."""
-    seen: list[int] = []
-
-    def note(number: int, frame: object) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(number)
-
-    old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -60,6 +60,10 @@ class PolicyMaker:
         settings = self.plan.settings.acting()
         self._agent: Agent = build_agent(self.plan.system, plan_spec(self.plan), settings)
 
+    def untrained(self) -> Weights:
+        """Weights before any learning: what all others must look like."""
+        return Weights(self._agent.policy_weights(), 0, plan_spec(self.plan).fingerprint())
+
     def __call__(self, weights: Weights) -> AgentPolicy:
         """Policy with these weights.
 

@@ -20,7 +20,7 @@ from learner.train.checkpoint import Checkpoints
 from learner.train.metrics import Metrics
 from robot.clock import NS, RealClock, SteppedClock
 from robot.policy.interface import Policy
-from robot.policy.journal import Journal
+from robot.policy.journal import EPISODES, LOG_NAME, Journal
 from robot.policy.random import RandomPolicy
 from robot.policy.robot import Robot
 from robot.policy.rollout import Start, rollout
@@ -29,9 +29,6 @@ from robot.wire.log import LogReader, LogWriter
 from robot.wire.transition import Transition
 from sim.lockstep import LockstepLink
 from sim.scene import make_twin
-
-LOG_NAME = "robot"
-EPISODES = "/episodes"
 
 
 class LockstepPilot:

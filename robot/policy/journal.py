@@ -8,6 +8,9 @@ from typing import Any
 
 from robot.wire.transition import Transition
 
+LOG_NAME = "robot"  # name of the robot process's log
+EPISODES = "/episodes"  # topic of that log on which the journal's lines are kept
+
 
 class Journal:
     """Adds up rewards and the task's terms, and closes a line with each episode.

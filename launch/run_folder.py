@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from learner.systems import make_settings
-from learner.systems.settings import Settings
+from learner.train.settings import Settings
 from robot.config import ConfigError, RobotConfig, check_config
 from robot.wire.weights import Weights
 

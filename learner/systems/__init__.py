@@ -8,7 +8,7 @@ from typing import Any
 
 from learner.agent import Agent
 from learner.systems import daydreamer, reverie
-from learner.systems.settings import Settings
+from learner.train.settings import Settings
 from robot.config import ConfigError, apply_change, check_config
 from robot.wire.spec import RobotSpec
 

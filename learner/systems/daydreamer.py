@@ -37,10 +37,10 @@ from learner.model.nets import Hidden, Style, to_bfloat16, uniform_average
 from learner.model.objectives import AdaptiveBalance
 from learner.model.rssm import RSSM, LearnedStart
 from learner.model.world_model import WorldModel
-from learner.systems.settings import Count, Keys, Positive, Settings, Share
 from learner.train.augment import PickStarts
 from learner.train.optimisers import Adam, AdamSettings
 from learner.train.sampling import EpisodeChunks
+from learner.train.settings import Count, Keys, Positive, Settings, Share
 from learner.train.updates import DreamLesson, ModelLesson, Update
 from robot.wire.spec import RobotSpec
 

@@ -21,10 +21,10 @@ from learner.model.nets import Hidden, Style, to_bfloat16, truncated_normal
 from learner.model.objectives import FreeBits
 from learner.model.rssm import RSSM, ZeroStart
 from learner.model.world_model import WorldModel
-from learner.systems.settings import Count, Keys, Positive, Settings, Share
 from learner.train.augment import Mirror, PickStarts, ShiftReward
 from learner.train.optimisers import Adam, AdamSettings
 from learner.train.sampling import UniformChunks
+from learner.train.settings import Count, Keys, Positive, Settings, Share
 from learner.train.updates import DreamLesson, ModelLesson, Update
 from robot.wire.spec import RobotSpec
 

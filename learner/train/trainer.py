@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from learner.agent import Agent
-from learner.systems.settings import Settings
 from learner.train.checkpoint import Checkpoints
 from learner.train.replay import Replay
 from learner.train.sampling import ReplayRatio
+from learner.train.settings import Settings
 from robot.wire.transition import Transition
 from robot.wire.weights import Weights
 

@@ -139,12 +139,12 @@ def walking_gate(gait: Gait) -> list[Check]:
     """Judge whether this is walking. The numbers are ours: what a calm A1 trot keeps with ease."""
     slowest = min(foot.swings_per_s for foot in gait.feet)
     return [
-        _at_least("share of time with the trunk's up axis above 0.95", gait.up_share, 0.9),
-        _at_least("share of time with the trunk above 0.20 m", gait.high_share, 0.9),
-        _at_least("forward speed in m/s", gait.forward_m_s, 0.25),
-        _at_least("swings per second of the laziest foot", slowest, 0.5),
-        _at_least("share of swing time in which another foot stands", gait.support_share, 0.8),
-        _at_most("share of time with trunk, hip or thigh on the floor", gait.body_contact_share, 0),
+        _at_least("share of time level, up axis above 0.95", gait.up_share, 0.9),
+        _at_least("share of time high, above 0.20 m", gait.high_share, 0.9),
+        _at_least("forward speed, m/s", gait.forward_m_s, 0.25),
+        _at_least("swings per second, laziest foot", slowest, 0.5),
+        _at_least("share of swings with a foot standing", gait.support_share, 0.8),
+        _at_most("share of time on trunk, hip or thigh", gait.body_contact_share, 0),
     ]
 
 

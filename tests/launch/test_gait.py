@@ -65,18 +65,18 @@ def test_a_pronk_fails_since_no_foot_stands_while_another_swings():
     gait = measure(moving(PRONK))
     assert gait.support_share == 0.0
     assert min(foot.swings for foot in gait.feet) == 19
-    assert failed(moving(PRONK)) == ["share of swing time in which another foot stands"]
+    assert failed(moving(PRONK)) == ["share of swings with a foot standing"]
 
 
 def test_a_dragging_foot_fails_whether_it_never_leaves_the_floor_or_hardly_does():
     stuck = TROT.copy()
     stuck[:, 2] = True
     assert measure(moving(stuck)).feet[2].swings == 0
-    assert failed(moving(stuck)) == ["swings per second of the laziest foot"]
+    assert failed(moving(stuck)) == ["swings per second, laziest foot"]
     grazing = moving(TROT)
     grazing.foot_height[:, 2] *= 0.1  # 4 mm up
     assert measure(grazing).feet[2].swings == 0
-    assert failed(grazing) == ["swings per second of the laziest foot"]
+    assert failed(grazing) == ["swings per second, laziest foot"]
 
 
 def test_a_foot_that_is_held_up_does_not_step():
@@ -84,7 +84,7 @@ def test_a_foot_that_is_held_up_does_not_step():
     lame[:, 1] = False
     foot = measure(moving(lame)).feet[1]
     assert (foot.swings, foot.duty, foot.lift_m) == (0, 0.0, 0.0)
-    assert "swings per second of the laziest foot" in failed(moving(lame))
+    assert "swings per second, laziest foot" in failed(moving(lame))
 
 
 def test_standing_has_no_swings_and_no_speed():
@@ -94,9 +94,9 @@ def test_standing_has_no_swings_and_no_speed():
     assert [foot.duty for foot in gait.feet] == [1.0] * 4
     assert (gait.forward_m_s, gait.displacement_m, gait.support_share) == (0.0, 0.0, 0.0)
     assert failed(still) == [
-        "forward speed in m/s",
-        "swings per second of the laziest foot",
-        "share of swing time in which another foot stands",
+        "forward speed, m/s",
+        "swings per second, laziest foot",
+        "share of swings with a foot standing",
     ]
 
 
@@ -124,9 +124,9 @@ def test_a_tilted_crawl_fails_by_up_axis_height_and_contact():
     assert gait.height_m == pytest.approx(0.175)
     assert gait.body_contact_share == pytest.approx(0.25)
     assert failed(crawl) == [
-        "share of time with the trunk's up axis above 0.95",
-        "share of time with the trunk above 0.20 m",
-        "share of time with trunk, hip or thigh on the floor",
+        "share of time level, up axis above 0.95",
+        "share of time high, above 0.20 m",
+        "share of time on trunk, hip or thigh",
     ]
 
 

@@ -1,0 +1,168 @@
+"""Lets a saved policy act on a twin, by its mode and in lock-step, and keeps what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from launch.compose import PolicyMaker, plan_spec
+from launch.gait import Gait, measure
+from launch.run_folder import Plan, RunFolder
+from launch.witness import WitnessedTwin
+from learner.behaviour.noise import ModeNoise
+from learner.train.weights import load_weights
+from robot.body.interface import Twin
+from robot.clock import SteppedClock
+from robot.config import ConfigError, RobotConfig, apply_change, check_config
+from robot.policy.interface import Policy
+from robot.policy.robot import Robot
+from robot.policy.rollout import FixedPilot, Start, rollout
+from robot.tasks import make_task
+from robot.wire.weights import Weights
+from sim.lockstep import LockstepLink
+from sim.scene import ENGINES, make_twin
+from sim.starts import STARTS
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a policy is tried.
+
+    Args:
+        twin: engine; "" for that of the run, and MuJoCo for a run on hardware.
+        episodes: how many, each without any interruption.
+        seconds: length of each.
+        start: how each begins.
+        seed: of the first episode's start and sensor noise; each further one has the next.
+        changes: `key=value` changes of the robot, such as twin.friction=0.4.
+    """
+
+    twin: str = ""
+    episodes: int = 10
+    seconds: float = 30.0
+    start: str = "standing"
+    seed: int = 0
+    changes: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Refuse what cannot be tried.
+
+        Raises:
+            ConfigError: naming the option, the value and what is allowed.
+        """
+        if self.twin not in ("", *ENGINES):
+            raise ConfigError(f"--twin {self.twin}: allowed is {' or '.join(ENGINES)}")
+        if self.start not in STARTS:
+            raise ConfigError(f"--start {self.start}: allowed is {', '.join(STARTS)}")
+        if not 1 <= self.episodes <= 1000:
+            raise ConfigError(f"--episodes {self.episodes}: allowed is 1 to 1000")
+        if not 1 <= self.seconds <= 3600:
+            raise ConfigError(f"--seconds {self.seconds:g}: allowed is 1 to 3600")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What happened in one episode. N control steps.
+
+    Args:
+        seed: of its start and noise.
+        terms: what the task said of each step, by name: both rewards, and estimates.
+        states: (N, 7 + J) of the twin at each step, enough to draw it.
+        valid: (N,) whether the body followed commands.
+        body: safety state at the end.
+        gait: how the robot walked, by the truth.
+    """
+
+    seed: int
+    terms: Mapping[str, np.ndarray]
+    states: np.ndarray
+    valid: np.ndarray
+    body: str
+    gait: Gait
+
+
+def trial_plan(plan: Plan, trial: Trial) -> Plan:
+    """The plan of a run, changed to what a trial asks for.
+
+    Raises:
+        ConfigError: naming what is not allowed.
+    """
+    trial.check()
+    data = plan.robot.model_dump(mode="json")
+    for change in trial.changes:
+        apply_change(data, change)
+    robot = check_config(RobotConfig, data, "--set")
+    steps = round(trial.seconds * robot.control.control_hz)
+    task = robot.task.model_copy(update={"episode_steps": steps})
+    robot = robot.model_copy(update={"task": task})
+    twin = trial.twin or plan.twin or "mujoco"
+    return Plan(robot, plan.settings, plan.system, plan.preset, twin, "lockstep", trial.seed)
+
+
+def read_weights(folder: RunFolder, plan: Plan) -> Weights:
+    """The latest policy of a run.
+
+    Raises:
+        ConfigError: when there is none yet, or it was learnt for another robot.
+        WeightsError: when the file is damaged.
+    """
+    weights = load_weights(folder.weights)
+    if weights is None:
+        raise ConfigError(f"no policy at {folder.weights}: the run has not learnt anything yet")
+    if weights.spec != (mine := plan_spec(plan).fingerprint()):
+        raise ConfigError(
+            f"{folder.weights}: learnt for spec {weights.spec}; this robot has {mine}"
+        )
+    return weights
+
+
+def run_trial(plan: Plan, weights: Weights, trial: Trial) -> Iterator[Episode]:
+    """Run the episodes one by one, all on one twin; equal arguments give equal episodes."""
+    policy = PolicyMaker(plan, ModeNoise(trial.seed))(weights)
+    clock = SteppedClock()
+    twin = WitnessedTwin(open_twin(plan, clock), plan.robot)
+    link = LockstepLink(plan.robot, twin, clock)
+    try:
+        for seed in range(trial.seed, trial.seed + trial.episodes):
+            link.restart(trial.start, seed)
+            twin.forget()
+            yield _live(plan.robot, link, twin, policy, seed)
+    finally:
+        link.close()
+
+
+def open_twin(plan: Plan, clock: SteppedClock) -> Twin:
+    """The plan's twin.
+
+    Raises:
+        ConfigError: where its engine is not installed.
+    """
+    try:
+        return make_twin(plan.twin, plan.robot, clock, plan.seed)
+    except ImportError as error:
+        raise ConfigError(f"--twin {plan.twin}: {error}") from error
+
+
+def _live(
+    config: RobotConfig, link: LockstepLink, twin: WitnessedTwin, policy: Policy, seed: int
+) -> Episode:
+    """One episode, by the very loop that the robot process runs."""
+    robot = Robot(config, link, make_task(config))
+    terms: list[Mapping[str, float]] = []
+    states, valid = [], []
+    start = Start(config.robot, "trial")
+    for step in rollout(robot, FixedPilot(policy), start, lambda: len(terms) > 0):
+        assert robot.verdict is not None
+        terms.append(robot.verdict.terms)
+        states.append(twin.truth().state)
+        valid.append(step.valid)
+    return Episode(
+        seed=seed,
+        terms={name: np.array([t[name] for t in terms]) for name in terms[0]},
+        states=np.array(states),
+        valid=np.array(valid),
+        body=robot.state,
+        gait=measure(twin.motion()),
+    )

@@ -1,0 +1,179 @@
+"""`reverie bench`: figures of this computer, each with its unit, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from launch.run_folder import Plan, versions
+from launch.speeds import Figures, learner_speed, policy_speed, twins_speed, wire_speed
+from learner.systems import make_settings
+from robot.config import ConfigError, load_config
+
+SPEEDS: Mapping[str, Callable[[Plan, float], Figures]] = {
+    "learner": learner_speed,
+    "policy": policy_speed,
+    "twin": twins_speed,
+    "wire": wire_speed,
+}
+NAMES = ("loop", *SPEEDS)
+LOOP_KEYS = ("policy_loop", "inner_loop", "latency_ms")
+# More updates are allowed than any computer makes, so that the learner takes all it can get.
+SATURATED = ("learner.steps_per_update=0.1", "learner.prefill=200", "learner.pretrain=1")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured.
+
+    Args:
+        name: "loop", "learner", "policy", "twin" or "wire".
+        config: the robot's YAML file.
+        twin: engine.
+        system: learning system, and `preset` of it.
+        preset: its settings.
+        minutes: how long the loop is watched.
+        seconds: how long each of the others measures.
+        changes: `key=value`; keys that begin with `learner.` are the system's.
+    """
+
+    name: str
+    config: Path = Path("hardware_configs/a1.yaml")
+    twin: str = "mujoco"
+    system: str = "reverie"
+    preset: str = "cpu"
+    minutes: float = 5.0
+    seconds: float = 10.0
+    changes: tuple[str, ...] = ()
+
+    def plan(self) -> Plan:
+        """The run that it would be.
+
+        Raises:
+            ConfigError: naming the key, the value and what is allowed.
+        """
+        mine = [c.removeprefix("learner.") for c in self.changes if c.startswith("learner.")]
+        theirs = [c for c in self.changes if not c.startswith("learner.")]
+        robot, settings = (
+            load_config(self.config, theirs),
+            make_settings(self.system, self.preset, mine),
+        )
+        return Plan(robot, settings, self.system, self.preset, self.twin, "lockstep", 0)
+
+
+def run_bench(bench: Bench, as_json: bool = False) -> int:
+    """Measure, and print a table, or with `as_json` one JSON object as the last line.
+
+    Returns:
+        Exit code 0, or that of the run that was watched.
+
+    Raises:
+        ConfigError: naming what is not allowed.
+    """
+    if bench.name not in NAMES:
+        raise ConfigError(f"bench: unknown '{bench.name}'; there are {', '.join(NAMES)}")
+    if bench.seconds <= 0 or bench.minutes <= 0:
+        raise ConfigError("bench: --seconds and --minutes must be above 0")
+    plan = bench.plan()
+    facts = {"bench": bench.name, "machine": machine(), "versions": versions()}
+    if bench.name == "loop":
+        facts |= measure_loop(bench)
+    else:
+        figures = SPEEDS[bench.name](plan, bench.seconds)
+        facts["figures"] = {name: asdict(figure) for name, figure in figures.items()}
+        facts |= {"system": bench.system, "preset": bench.preset}
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        _print(facts)
+    return 0
+
+
+def measure_loop(bench: Bench) -> dict[str, Any]:
+    """Run everything in real time on the twin, the learner at full load; what the loops report.
+
+    Sockets and files are the run's own, so that a robot that runs here is not disturbed.
+
+    Raises:
+        ChildProcessError: when the run fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="reverie-") as folder:
+        command = loop_command(bench, Path(folder) / "run")
+        environment = {**os.environ, "REVERIE_SOCKETS": str(Path(folder) / "sockets")}
+        code = subprocess.call(command, stdout=sys.stderr, env=environment)
+        summary = Path(folder) / "run" / "summary.json"
+        if code != 0 or not summary.exists():
+            raise ChildProcessError(f"bench loop: the run ended with exit code {code}")
+        found = json.loads(summary.read_text())
+    said = {key: found[key] for key in LOOP_KEYS}
+    about = {key: found[key] for key in ("robot_minutes", "updates", "peak_rss_mb")}
+    return {**said, **about, "command": " ".join(["reverie", *command[3:]])}
+
+
+def loop_command(bench: Bench, run: Path) -> list[str]:
+    """The command line of the run that is watched."""
+    changes = [part for change in (*SATURATED, *bench.changes) for part in ("--set", change)]
+    return [
+        *(sys.executable, "-m", "launch.cli", "train", str(bench.config)),
+        *("--twin", bench.twin, "--clock", "realtime", "--minutes", f"{bench.minutes:g}"),
+        *("--system", bench.system, "--preset", bench.preset, "--run", str(run)),
+        *changes,
+    ]
+
+
+def machine() -> dict[str, Any]:
+    """What computer this is."""
+    return {
+        "cpu": cpu_model(Path("/proc/cpuinfo")),
+        "cores": os.cpu_count(),
+        "cores_usable": usable_cores(),
+        "system": f"{platform.system()} {platform.release()}",
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def cpu_model(cpuinfo: Path) -> str:
+    """Name of the processor, from the kernel's table where there is one."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _print(facts: Mapping[str, Any]) -> None:
+    console = Console()
+    table = Table("figure", "value", "unit", title=f"reverie bench {facts['bench']}")
+    for name, value, unit in _rows(facts):
+        table.add_row(name, f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}", unit)
+    console.print(table)
+    about = facts["machine"]
+    console.print(f"{about['cpu']}, {about['cores_usable']} cores, load {about['load_average']}")
+
+
+def _rows(facts: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    if "figures" in facts:
+        return [(name, f["value"], f["unit"]) for name, f in facts["figures"].items()]
+    rows: list[tuple[str, float, str]] = []
+    for loop in ("policy_loop", "inner_loop"):
+        rows += [(f"{loop} {key}", facts[loop][key], "") for key in ("hz", "ticks", "missed")]
+        rows += [(f"{loop} jitter {m}", v, "us") for m, v in facts[loop]["jitter_us"].items()]
+    for name, marks in facts["latency_ms"].items():
+        rows += [(f"{name} {mark}", value, "ms") for mark, value in marks.items()]
+    return rows

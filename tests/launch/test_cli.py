@@ -1,0 +1,216 @@
+"""The command line: what it teaches, what it refuses, and that it only loads what it needs."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from launch import cli
+from launch.commands import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+A1 = str(ROOT / "hardware_configs/a1.yaml")
+HEAVY = ("torch", "mujoco", "pybullet", "matplotlib", "cv2", "launch.train", "launch.body")
+
+
+def example(name: str) -> list[str]:
+    """Words after `reverie` of the example in a command's docstring."""
+    text = inspect.cleandoc(COMMANDS[name].__doc__ or "").partition("Example: ")[2]
+    return shlex.split(text.partition("\n\n")[0])[1:]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_an_example_that_really_parses(name: str, capsys: pytest.CaptureFixture[str]):
+    assert example(name)[0] == name
+    assert isinstance(cli.parse(example(name)), COMMANDS[name])
+    with pytest.raises(SystemExit) as leaving:
+        cli.main([name, "--help"])
+    assert leaving.value.code == 0
+    assert "Example: reverie " + name in capsys.readouterr().out
+
+
+def test_the_main_help_names_every_command(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert leaving.value.code == 0
+    assert all(f"• {name}" in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], ["train", "evaluate", "stop"]),
+        (["trian"], ["trian", "train"]),
+        (["train"], ["CONFIG"]),
+        (["train", A1, "--twn", "mujoco"], ["--twn"]),
+        (["train", A1, "--twin", "gazebo"], ["gazebo", "'mujoco'", "'pybullet'"]),
+        (["train", A1, "--twin", "mujoco", "--clock", "sundial"], ["sundial", "lockstep"]),
+        (["train", A1, "--twin", "mujoco", "--minutes", "soon"], ["--minutes", "soon"]),
+        (["train", A1, "--twin", "mujoco", "--minutes", "-1"], ["--minutes", "-1"]),
+        (["train", "b2.yaml", "--twin", "mujoco"], ["b2.yaml"]),
+        (["train", A1, "--twin", "mujoco", "--set", "foo=1"], ["foo", "control"]),
+        (["train", A1, "--twin", "mujoco", "--set", "foo"], ["foo", "key=value"]),
+        (["train", A1, "--twin", "mujoco", "--set", "learner.foo=1"], ["foo", "horizon"]),
+        (["train", A1, "--twin", "mujoco", "--set", "control.inner_hz=7"], ["inner_hz", "50"]),
+        (["train", A1, "--twin", "mujoco", "--system", "muzero"], ["muzero", "reverie"]),
+        (["train", A1, "--twin", "mujoco", "--preset", "tpu"], ["tpu", "cpu"]),
+        (["train", A1, "--clock", "lockstep"], ["--twin"]),
+        (["body", A1, "--twin", "gazebo"], ["gazebo", "'fake'"]),
+        (["body", A1, "--set", "joints.FR_hip.kp=-1"], ["joints.FR_hip.kp", "-1"]),
+        (["camera", A1, "--twin", "mujoco", "--camera", "rear"], ["rear", "front"]),
+        (["act", A1, "--run", "nowhere"], ["nowhere"]),
+        (["learn", "--run", "nowhere"], ["nowhere"]),
+        (["evaluate", "nowhere"], ["nowhere"]),
+        (["evaluate", "nowhere", "--start", "flying"], ["flying", "'on_back'"]),
+        (["bench", "coffee"], ["coffee", "'loop'", "'wire'"]),
+        (["curves", "nowhere.json"], ["nowhere.json"]),
+        (["doctor", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["stop", "nowhere.yaml"], ["nowhere.yaml"]),
+    ],
+)
+def test_bad_input_is_one_clear_line_exit_code_2_and_touches_nothing(
+    arguments: list[str],
+    named: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REVERIE_SOCKETS", str(tmp_path / "s"))
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("reverie") and said.count("\n") == 1
+    assert [word for word in named if word not in said] == []
+    assert "'None'" not in said and "Traceback" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_process_itself_exits_with_code_2():
+    command = [sys.executable, "-m", "launch.cli", "trian"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("reverie: ")
+
+
+def test_the_command_line_loads_nothing_heavy_before_it_knows_the_command():
+    ask = f"import launch.cli, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_one_broken_command_leaves_the_others_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("REVERIE_SOCKETS", str(tmp_path / "s"))
+    monkeypatch.setitem(sys.modules, "launch.train", None)  # its import fails
+    with pytest.raises(ImportError):
+        cli.main(["train", A1, "--twin", "mujoco"])
+    assert cli.main(["stop"]) == 2  # works: there is no robot to stop
+    assert "no robot runs here" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "function", "expected"),
+    [
+        (
+            f"train {A1} --twin pybullet --clock lockstep --system daydreamer --preset paper "
+            "--minutes 3 --seed 4 --run r --set learner.batch=2 --set twin.friction=1 --yes",
+            "launch.train",
+            "run_train",
+            {
+                "twin": "pybullet",
+                "clock": "lockstep",
+                "system": "daydreamer",
+                "preset": "paper",
+                "minutes": 3.0,
+                "seed": 4,
+                "run": Path("r"),
+                "changes": ("learner.batch=2", "twin.friction=1"),
+                "yes": True,
+            },
+        ),
+        (f"train {A1}", "launch.train", "run_train", {"twin": "", "yes": False, "run": None}),
+        (
+            f"act {A1} --run r --keys k --set a=1",
+            "launch.act",
+            "run_act",
+            {"config": Path(A1), "run": Path("r"), "keys": Path("k"), "changes": ("a=1",)},
+        ),
+        ("learn --run r", "launch.learn", "run_learn", {"run": Path("r"), "keys": None}),
+        (f"body {A1} --twin fake --yes", "launch.body", "run_body", {"yes": True}),
+        (f"camera {A1} --camera front", "launch.body", "run_camera", {"camera": "front"}),
+        (f"stop {A1}", "launch.stop", "run_stop", {"config": Path(A1), "keys": None}),
+        ("pause", "launch.stop", "run_word", {"word": "pause", "config": None}),
+        (f"resume {A1}", "launch.stop", "run_word", {"word": "resume", "config": Path(A1)}),
+        ("curves a b", "launch.curves", "run_curves", {"results": (Path("a"), Path("b"))}),
+        (f"velocity {A1} --seed 2", "launch.velocity_report", "run_velocity_report", {"seed": 2}),
+        (f"doctor {A1} --set a=1", "launch.doctor", "run_doctor", {"changes": ("a=1",)}),
+        ("bench wire --json", "launch.bench", "run_bench", {"as_json": True}),
+        ("evaluate r --out o", "launch.evaluate", "run_evaluate", {"out": Path("o")}),
+    ],
+)
+def test_a_command_hands_its_options_to_its_function(
+    arguments: str,
+    module: str,
+    function: str,
+    expected: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    loaded: ModuleType = __import__(module, fromlist=[function])
+    signature = inspect.signature(getattr(loaded, function))
+    heard: dict[str, object] = {}
+
+    def note(*args: object, **kwargs: object) -> int:
+        heard.update(signature.bind(*args, **kwargs).arguments)
+        return 7
+
+    monkeypatch.setattr(loaded, function, note)
+    assert cli.main(shlex.split(arguments)) == 7
+    assert {key: heard[key] for key in expected} == expected
+
+
+def test_a_failing_device_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(_: object) -> int:
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setattr(COMMANDS["evaluate"], "__call__", fail)
+    assert cli.main(["evaluate", "r"]) == 1
+    assert capsys.readouterr().err == "reverie evaluate: [Errno 13] Permission denied: 'runs'\n"
+
+
+def test_ctrl_c_ends_with_its_own_code_and_a_bug_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    def slip(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(COMMANDS["evaluate"], "__call__", interrupt)
+    assert cli.main(["evaluate", "r"]) == 130
+    monkeypatch.setattr(COMMANDS["evaluate"], "__call__", slip)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["evaluate", "r"])
+
+
+def test_keys_are_made_once_and_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "reverie.keys"
+    assert cli.main(["keys", str(path)]) == 0
+    made = path.read_bytes()
+    assert cli.main(["keys", str(path)]) == 2
+    assert path.read_bytes() == made
+    assert str(path) in capsys.readouterr().err

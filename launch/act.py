@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import zmq
 
 from launch.compose import exploring
 from launch.run_folder import Plan, RunFolder, versions
@@ -87,7 +88,8 @@ class Act:
         past = LogReader(folder.log, LOG_NAME)
         self.start = next_start(plan, past)
         self.journal = Journal(config.control.control_hz, list(past.notes(EPISODES)))
-        self.link = ZmqLink(config, endpoints, self.clock, keys)
+        # Its own context: the input-output thread of `zmq` starts with the first socket, in `run`.
+        self.link = ZmqLink(config, endpoints, self.clock, keys, context=zmq.Context())
         self.robot = Robot(config, self.link, make_task(config))
         self.operator = Operator(self.link)
         self.watch = WeightsWatch(config.safety, self.operator)
@@ -115,10 +117,11 @@ class Act:
             TimeoutError: when no body answers.
             LogError: when the log cannot be written; nothing is sent that was not logged.
         """
-        self.link.open()
-        # After all threads were started: those begun later would inherit the priority.
+        # After uplink, downlink and ledger started their threads, for those begun later inherit
+        # the priority; before the link starts its own, which carries sensors and commands.
         self._scheduling = obtain(below_body(self.plan.robot.scheduling))
         log.info("scheduling: %s", self._scheduling)
+        self.link.open()
         for step in rollout(self.robot, self.pilot, self.start, stop):
             self.recorder.record(step)
             self._note(step)

@@ -1,0 +1,28 @@
+"""The commands of `reverie`, one class each: its options, and the one function that it calls.
+
+What a command needs is imported when it runs, so that `reverie --help` is quick and one broken
+part leaves the other commands whole.
+"""
+
+from __future__ import annotations
+
+from launch.commands.learning import Evaluate, Learn, Train
+from launch.commands.measuring import Bench, Curves, Velocity
+from launch.commands.robots import Act, Body, Camera, Doctor, Keys, Pause, Resume, Stop
+
+COMMANDS: dict[str, type] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "stop": Stop,
+    "pause": Pause,
+    "resume": Resume,
+    "body": Body,
+    "camera": Camera,
+    "act": Act,
+    "learn": Learn,
+    "doctor": Doctor,
+    "bench": Bench,
+    "curves": Curves,
+    "velocity": Velocity,
+    "keys": Keys,
+}

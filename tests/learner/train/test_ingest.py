@@ -210,10 +210,17 @@ def test_the_server_acknowledges_what_it_holds(wire, bench, step):
 
 def test_the_server_tells_a_robot_where_to_go_on(wire, bench, step):
     assert wire.exchange(encode(Hello("a1", "run"))) == [Ack("a1", "run", 0, True)]
-    assert wire.exchange(encode(step(3)))[-1] == Ack("a1", "run", 0, True)
+    early = wire.exchange(encode(step(3)), encode(Command(1, 2, 3, np.zeros(12))))
+    assert early == [Ack("a1", "run", 0, True)]
     assert bench.taken == []
     assert wire.exchange(encode(Hole("a1", "run", 0, 3)), encode(step(3)))[-1].next_index == 4
     assert bench.indices() == [3]
+
+
+def test_an_answer_to_several_messages_keeps_the_call_to_go_back(wire, step):
+    answers = wire.exchange(encode(Hello("a1", "run")), encode(step(0)), encode(step(1)))
+    assert any(ack.gap for ack in answers)
+    assert answers[-1].next_index == 2
 
 
 def test_bytes_that_are_no_transition_are_counted_and_survived(wire, bench, step):

@@ -131,9 +131,9 @@ def test_what_a_former_process_logged_is_sent_too(endpoints, tmp_path, context, 
 def test_lost_messages_are_sent_again(robot, endpoints, context, step):
     rng = np.random.default_rng(0)
     learner = Learner(endpoints, context)
-    robot.live(step(i) for i in range(300))
+    robot.live(step(i) for i in range(100))
     learner.serve(lambda: robot.uplink.caught_up, lose=lambda m: rng.random() < 0.3)
-    assert learner.taken == list(range(300))
+    assert learner.taken == list(range(100))
     assert robot.uplink.resent > 0
 
 
@@ -189,6 +189,21 @@ def test_a_lost_tail_of_a_former_log_is_passed_over(endpoints, tmp_path, context
     learner.serve(lambda: robot.uplink.caught_up)
     assert learner.taken == [*range(6), 10, 11]
     robot.uplink.close()
+
+
+def test_the_window_serves_where_the_rest_of_the_log_is_not_readable(
+    robot, endpoints, context, step, monkeypatch
+):
+    monkeypatch.setattr(module, "WINDOW_STEPS", 16)
+    robot.live(step(i) for i in range(40))
+    ends = [record.end for record in LogFile(robot.writer.path).records()]
+    with open(robot.writer.path, "r+b") as file:
+        file.seek(ends[4] + 1)
+        file.write(b"\xff" * 8)  # the length of the record of step 5
+    learner = Learner(endpoints, context)
+    learner.serve(lambda: robot.uplink.acknowledged == 40)
+    assert learner.taken == [*range(5), *range(24, 40)]
+    assert robot.uplink.lost == 19
 
 
 def test_unreadable_answers_and_those_to_others_are_passed_over(robot, endpoints, context, step):

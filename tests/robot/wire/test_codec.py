@@ -227,7 +227,7 @@ def test_an_array_that_claims_too_much_is_refused(row):
 
 
 def test_hostile_lengths_reserve_no_memory():
-    nested = b"\xdc\x01\x00" * 20_000  # lists in lists, each promising 256 entries
+    nested = b"\xdd\x00\x00\x20\x00" * 12_000  # lists in lists, each promising 8192 entries
     promised = b"\x92\xdd\xff\xff\xff\xff"
     text = b"\x92\xdb\xff\xff\xff\xff"
     tracemalloc.start()

@@ -186,6 +186,7 @@ def test_a_full_disk_is_said_and_leaves_the_file_whole(tmp_path, step, monkeypat
     monkeypatch.setattr(os, "write", half_then_full)
     with pytest.raises(LogError, match=r"steps-0000.mcap: cannot write: No space left"):
         log.append_transition(step(1), 0, 1)
+    assert log.path.stat().st_size == log.size
     monkeypatch.setattr(os, "write", write_some)
     log.append_transition(step(1), 0, 1)
     log.note("/events", {"event": "room again"}, 2)
@@ -255,6 +256,7 @@ def test_a_cursor_finds_any_index_in_any_order(tmp_path, step):
     cursor = Cursor(tmp_path, "steps", STREAM)
     for index in (0, 1199, 700, 5, 800, 399, 400, 0):
         assert all_from(cursor, index) == list(range(index, 1200))
+    assert [at for at, _ in cursor.read(1100, 1, scan=300)] == [1100], "it remembers places"
 
 
 def test_a_cursor_follows_a_log_that_grows(tmp_path, step):

@@ -171,15 +171,22 @@ def test_only_the_holder_of_the_key_is_let_in(endpoints, tmp_path):
     port = free_port()
     inside = Endpoints("a1", {"transitions": f"tcp://0.0.0.0:{port}"}, endpoints.directory)
     outside = Endpoints("a1", {"transitions": f"tcp://127.0.0.1:{port}"}, endpoints.directory)
-    contexts = [zmq.Context() for _ in range(4)]
+    contexts = [zmq.Context() for _ in range(5)]
+    intruder = contexts[4].socket(zmq.DEALER)
+    intruder.curve_publickey = theirs.public.encode()
+    intruder.curve_secretkey = theirs.secret.encode()
+    intruder.curve_serverkey = ours.public.encode()
+    intruder.connect(outside.of("transitions"))
     receiver = open_receiver(inside, "transitions", contexts[0], ours)
     stranger = open_sender(outside, "transitions", contexts[1], theirs)
     naked = open_sender(outside, "transitions", contexts[2])
+    knows_public_half = Port(outside.of("transitions"), STREAMS["transitions"], intruder, None)
     friend = open_sender(outside, "transitions", contexts[3], ours)
     assert said(friend, receiver, b"friend")
     receiver.take()
     assert not said(stranger, receiver, b"stranger", tries=20)
     assert not said(naked, receiver, b"naked", tries=20)
+    assert not said(knows_public_half, receiver, b"intruder", tries=20)
     for own in contexts:
         own.destroy(linger=0)
 

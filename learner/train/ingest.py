@@ -129,8 +129,9 @@ class Ingest:
                 self._restore_skip(reader, record)
             else:
                 self._restore_step(record)
+        # After a kill a cut end is the rule; what it took along is counted, or sent again.
         for fault in reader.faults:
-            _log.warning("%s", fault)
+            _log.info("%s", fault)
 
     def _restore_step(self, record: Record) -> None:
         try:

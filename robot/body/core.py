@@ -48,7 +48,6 @@ class BodyCore:
         self._accepted = -1
         self._reading: Reading | None = None
         self._measured = self._servo.target
-        self._joint_fault = ""
 
     def start(self) -> None:
         """Connect. The soft start begins with the first tick that senses well.
@@ -58,6 +57,7 @@ class BodyCore:
             ValueError: when the device has other joints or feet than the configuration.
         """
         self._body.connect()
+        self._watch.reset()
         try:
             self._reading = self._body.read()
             _check_shapes(self.config, self._reading)
@@ -150,12 +150,10 @@ class BodyCore:
     def _judge(self, reading: Reading, due: bool) -> None:
         guard, now_ns = self.guard, self._clock.now_ns()
         fault = self._watch.fault(now_ns, reading, guard.powered)
-        if due and not fault:
-            self._joint_fault = self._watch.joint_fault(reading)
-            self._judge_slowly(reading, now_ns)
-        fault = fault or self._joint_fault
         if not fault:
             self._measured = reading.joint_pos
+            if due:
+                self._judge_slowly(reading, now_ns)
         guard.sensed(now_ns, fault)
         if guard.state == "hold":
             self._servo.freeze()

@@ -12,6 +12,8 @@ from robot.wire.messages import Reading
 
 # A joint that reads further beyond its stops than this has lost its zero.
 BEYOND_STOPS_RAD = 0.5
+# A joint that moves further than its speed allows, plus this, did not move: its reading is wrong.
+JUMP_RAD = 0.1
 # Squared length of a quaternion that is a rotation, with room for float32 and rounding.
 UNIT = (0.9, 1.1)
 
@@ -23,25 +25,39 @@ class SensorWatch:
         period_ns = NS / config.control.inner_hz
         self._stale_ns = round(config.safety.sensor_stale_periods * period_ns)
         self._frozen_ns = round(config.safety.sensor_frozen_periods * period_ns)
-        self._lower = np.array([j.lower_rad for j in config.joints.values()]) - BEYOND_STOPS_RAD
-        self._upper = np.array([j.upper_rad for j in config.joints.values()]) + BEYOND_STOPS_RAD
+        joints = config.joints.values()
         self._names = tuple(config.joints)
+        self._lower = np.array([j.lower_rad for j in joints]) - BEYOND_STOPS_RAD
+        self._upper = np.array([j.upper_rad for j in joints]) + BEYOND_STOPS_RAD
+        self._fastest = np.array([j.velocity_rad_s for j in joints]) * config.safety.velocity_margin
         self._imu = _LastChange()
         self._joints = _LastChange()
+        self._good: Reading | None = None
 
     def fault(self, now_ns: int, reading: Reading, powered: bool) -> str:
-        """Why this reading cannot be trusted, "" when it can.
+        """Why this reading cannot be trusted, "" when it can; `powered` is whether motors hold.
+
+        The servo keeps its targets close to the measured angles, so a wrong angle is a command to
+        go there: it must be caught in the very tick that it comes.
+        """
+        fault = self._signal_fault(now_ns, reading, powered) or self._joint_fault(reading)
+        if not fault:
+            self._good = reading
+        return fault
+
+    def reset(self) -> None:
+        """Forget the past: the robot may be elsewhere now."""
+        self._good = None
+
+    def _signal_fault(self, now_ns: int, reading: Reading, powered: bool) -> str:
+        """Whether all values are fresh, alive and finite.
 
         Sums of squares carry every NaN and infinity, and change when any sensor moves: one
         number per group stands for all of its values. Inertial sensors always show noise, and
-        joints do as long as their motors are `powered`; equal numbers mean that nobody measures.
+        joints do as long as their motors are powered; equal numbers mean that nobody measures.
         """
-        turn = reading.quaternion.dot(reading.quaternion)
-        imu = turn + reading.gyro.dot(reading.gyro)
-        imu += reading.accelerometer.dot(reading.accelerometer)
-        joints = reading.joint_pos.dot(reading.joint_pos)
-        joints += reading.joint_vel.dot(reading.joint_vel) + reading.torque.dot(reading.torque)
-        joints += reading.foot_force.dot(reading.foot_force)
+        with np.errstate(over="ignore", invalid="ignore"):
+            turn, imu, joints = _squares(reading)
         if not math.isfinite(imu + joints):
             return f"{_not_finite(reading)} is not finite"
         if not UNIT[0] < turn < UNIT[1]:
@@ -54,13 +70,22 @@ class SensorWatch:
             return "joint sensors are frozen"
         return ""
 
-    def joint_fault(self, reading: Reading) -> str:
-        """Which joint reads an angle far beyond its stops, "" for none."""
-        beyond = (reading.joint_pos < self._lower) | (reading.joint_pos > self._upper)
-        if not beyond.any():
-            return ""
-        joint = int(beyond.argmax())
-        return f"{self._names[joint]} reads {reading.joint_pos[joint]:.2f} rad, beyond its stops"
+    def _joint_fault(self, reading: Reading) -> str:
+        """Whether a joint reads an angle where it cannot be, or could not have got to."""
+        position = reading.joint_pos
+        beyond = (position < self._lower) | (position > self._upper)
+        if beyond.any():
+            return f"{self._at(beyond, position)}, beyond its stops"
+        if self._good is not None:
+            passed_s = (reading.stamp_ns - self._good.stamp_ns) / NS
+            jumped = np.abs(position - self._good.joint_pos) > self._fastest * passed_s + JUMP_RAD
+            if jumped.any():
+                return f"{self._at(jumped, position)}, too far from where it was"
+        return ""
+
+    def _at(self, where: np.ndarray, position: np.ndarray) -> str:
+        joint = int(where.argmax())
+        return f"{self._names[joint]} reads {position[joint]:.2f} rad"
 
 
 class Vitals:
@@ -108,6 +133,17 @@ class _LastChange:
             self._value = value
             self._stamp_ns = stamp_ns
         return stamp_ns - self._stamp_ns
+
+
+def _squares(reading: Reading) -> tuple[float, float, float]:
+    """Sums of squares: of the quaternion, of all inertial sensors, of joints and feet."""
+    turn = reading.quaternion.dot(reading.quaternion)
+    imu = turn + reading.gyro.dot(reading.gyro)
+    imu += reading.accelerometer.dot(reading.accelerometer)
+    joints = reading.joint_pos.dot(reading.joint_pos)
+    joints += reading.joint_vel.dot(reading.joint_vel) + reading.torque.dot(reading.torque)
+    joints += reading.foot_force.dot(reading.foot_force)
+    return turn, imu, joints
 
 
 def _not_finite(reading: Reading) -> str:

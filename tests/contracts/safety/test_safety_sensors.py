@@ -27,13 +27,28 @@ def test_a_joint_that_lost_its_zero_is_a_sensor_fault(rig):
     wrong = rig.sensed().joint_pos.copy()
     wrong[0] = 2.0
     rig.twin.sensed["joint_pos"] = wrong
-    rig.run(0.01, command=True)
+    rig.run(0.001, command=True)
     assert rig.state == "hold"
+    assert abs(rig.last.position[0]) < 0.21
     assert "FR_hip reads 2.00 rad" in rig.reason
     rig.run(0.5, command=True)
     assert rig.state == "hold"
     rig.run(0.6, command=True)
     assert rig.state == "damping"
+
+
+def test_a_glitch_of_one_joint_never_reaches_the_motors(rig):
+    wrong = rig.sensed().joint_pos.copy()
+    wrong[1] += 0.5  # within its range, but not within a millisecond's reach
+    rig.twin.sensed["joint_pos"] = wrong
+    rig.run(0.001)
+    assert rig.state == "hold"
+    assert "FR_thigh reads" in rig.reason and "too far from where it was" in rig.reason
+    assert abs(rig.last.position[1] - (wrong[1] - 0.5)) < 0.21
+    rig.twin.heal()
+    rig.run(0.002)
+    assert rig.command(rig.fold)
+    assert rig.state == "active"
 
 
 def test_lying_on_the_back_is_allowed_when_getting_up_is_the_task(rig):

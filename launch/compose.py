@@ -9,7 +9,7 @@ import torch
 
 from launch.run_folder import Plan
 from learner.agent import Agent, AgentPolicy
-from learner.behaviour.noise import Noise, SeededNoise
+from learner.behaviour.noise import Noise, SmoothNoise
 from learner.systems import build_agent
 from learner.train.replay import Replay
 from learner.train.trainer import Trainer
@@ -76,4 +76,4 @@ class PolicyMaker:
 
 def exploring(plan: Plan) -> PolicyMaker:
     """Policies that explore, with noise from the plan's seed."""
-    return PolicyMaker(plan, SeededNoise(plan.seed + 1))
+    return PolicyMaker(plan, SmoothNoise(plan.seed + 1, plan.settings.noise_correlation))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import torch
@@ -37,6 +38,33 @@ class SeededNoise:
     def action(self, width: int) -> Tensor:
         """(1, A) normal."""
         return torch.randn(1, width, generator=self.generator)
+
+
+class SmoothNoise(SeededNoise):
+    """Action noise that stays for a while: standard normal at every step, correlated over time.
+
+    A robot's filters swallow white noise, so that a policy with little of it never leaves where it
+    is. Noise of the same size that lasts moves the body (compare pink noise, Eberhard et al.,
+    ICLR 2023). It is a first-order autoregression, so each step's distribution is the policy's.
+
+    Args:
+        seed: of the generator.
+        correlation: of two successive steps, in [0, 1).
+    """
+
+    def __init__(self, seed: int, correlation: float) -> None:
+        super().__init__(seed)
+        self.correlation = correlation
+        self._last: Tensor | None = None
+
+    def action(self, width: int) -> Tensor:
+        """(1, A) normal."""
+        fresh = super().action(width)
+        if self._last is not None:
+            share = math.sqrt(1 - self.correlation**2)
+            fresh = self.correlation * self._last + share * fresh
+        self._last = fresh
+        return fresh
 
 
 class ModeNoise(SeededNoise):

@@ -7,7 +7,7 @@ little entropy, trained in bfloat16, and taught every experience together with i
 from __future__ import annotations
 
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from learner.agent import Agent, Diet
 from learner.behaviour.actor import NormalActor, Spread
@@ -51,8 +51,16 @@ class Config(Settings):
     gamma: Share = 0.995
     lam: Share = 0.95
     horizon: Count = 15
-    starts: int = Field(default=96, ge=0)
+    starts: int = Field(default=64, ge=0)
+    noise_correlation: float = Field(default=0.8, ge=0, lt=1)
     mirror: bool = True
+
+    @field_validator("bins")
+    @classmethod
+    def _odd(cls, bins: int) -> int:
+        if bins % 2 == 0:
+            raise ValueError(f"{bins} is even; allowed is odd, so that one bin stands for zero")
+        return bins
 
 
 PRESETS = {

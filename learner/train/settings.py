@@ -25,6 +25,7 @@ class Settings(Strict):
         pretrain: updates made at once when `prefill` is reached.
         steps_per_update: robot steps per update; the limit binds the learner, never the robot.
         sync_steps: robot steps between two takings-over of weights in lock-step.
+        noise_correlation: of the exploration noise of two successive steps; 0 is white noise.
         publish_s: seconds between two publications of weights in real time.
         checkpoint_s: seconds between two checkpoints.
         bfloat16: whether the learner computes in bfloat16, with float32 masters of all weights.
@@ -37,6 +38,7 @@ class Settings(Strict):
     pretrain: int = Field(default=100, ge=0)
     steps_per_update: float = Field(default=4.0, gt=0)
     sync_steps: int = Field(default=20, ge=1)
+    noise_correlation: float = Field(default=0.0, ge=0, lt=1)
     publish_s: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=60.0, gt=0)
     bfloat16: bool = True

@@ -101,11 +101,13 @@ class WalkUpright:
     * The published gates jump. A robot that crouches with its knee term at 0.65 sees nothing of
       what lies behind the gate, and runs stay there for many minutes. A gate here opens linearly
       from `gate_from` to `gate_to`: the next term is felt before the last one is perfect.
+    * The published posture is one of joint angles alone, which a robot on its belly can hold. Here
+      half of the last posture term is the trunk's height, which pays for lifting it at once.
     * Published, a trunk that leans by 60 degrees still earns velocity (its gate opens at up > 0.4)
       and a tilted crawl scores like walking. Here the velocity term grows with the trunk's up axis
-      from `up_from` (37 degrees of lean) to `up_to` (14 degrees), which a trot keeps within.
-    * A crawl on the knees keeps the trunk level but low. So the velocity term also grows with the
-      trunk's height, from `height_from_m` (about a folded robot's) to the standing height.
+      from `up_from` (60 degrees of lean) to `up_to` (14 degrees), and with its height from
+      `height_from_m` to the standing height. No gate hides it: a crawl is felt to be worth
+      something, a higher one more, and walking most.
     * Speed is cut at [0, target], which the published product does too.
     """
 
@@ -113,20 +115,21 @@ class WalkUpright:
     stand_height_m: float
     gate_from: float = 0.4
     gate_to: float = 0.8
-    up_from: float = 0.8
+    up_from: float = 0.5
     up_to: float = 0.97
-    height_from_m: float = 0.12
+    height_from_m: float = 0.08
 
     def score(self, stance: Stance) -> Score:
         """Score one stance."""
         upright = stance.up / 2 + 0.5
         hip = self._open(upright) * stance.hip
         shoulder = self._open(hip) * stance.shoulder
-        knee = self._open(shoulder) * stance.knee
-        level = ramp(stance.up, self.up_from, self.up_to)
-        high = ramp(stance.height_m, self.height_from_m, self.stand_height_m)
-        going = going_forward(stance, self.target_m_s)
-        return Score(upright, hip, shoulder, knee, self._open(knee) * level * high * going)
+        lifted = ramp(stance.up, self.up_from, self.up_to) * ramp(
+            stance.height_m, self.height_from_m, self.stand_height_m
+        )
+        knee = (self._open(shoulder) * stance.knee + lifted) / 2
+        velocity = lifted * going_forward(stance, self.target_m_s)
+        return Score(upright, hip, shoulder, knee, velocity)
 
     def _open(self, term: float) -> float:
         return ramp(term, self.gate_from, self.gate_to)

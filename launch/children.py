@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 STOP_S = 60.0
@@ -27,13 +28,13 @@ class Child:
 
     def __init__(self, name: str, command: tuple[str, ...], output: Path) -> None:
         self.name, self.command, self.output = name, command, output
-        self.starts = 0
+        self._starts_s: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, or start it again."""
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        self.starts += 1
+        self._starts_s.append(time.monotonic())
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         with self.output.open("ab") as out:
             self._process = subprocess.Popen(
@@ -51,6 +52,16 @@ class Child:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """Exit code, negative the number of a signal that ended it; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
+    def starts_within(self, seconds: float) -> int:
+        """How often it was started lately."""
+        since_s = time.monotonic() - seconds
+        return sum(start_s > since_s for start_s in self._starts_s)
+
     def stop(self) -> None:
         """Ask it to stop, wait until it has, and end it by force when it does not."""
         if self._process is None or not self.alive:
@@ -63,9 +74,10 @@ class Child:
             self._process.wait()
 
     def last_words(self) -> str:
-        """Last line that it said."""
+        """Last line that it said, without the name of its command."""
         lines = self.output.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"{self.name} said nothing"
+        said = lines[-1] if lines else f"{self.name} said nothing"
+        return said.removeprefix(f"reverie {self.command[0]}: ")
 
 
 def _die_with_parent() -> None:

@@ -18,8 +18,10 @@ from learner.train.ingest import Ingest, IngestServer, fits
 from learner.train.metrics import Metrics
 from learner.train.weights import WeightsPublisher
 from robot.clock import RealClock
+from robot.config import ConfigError
 from robot.wire.keys import Keys, load_keys
 from robot.wire.log import LogReader, LogWriter
+from robot.wire.sockets import RobotLock
 from robot.wire.streams import Endpoints
 
 LOG_NAME = "learner"
@@ -57,6 +59,7 @@ class Learner:
         steps = self.trainer.taken
         self.metrics = Metrics(folder.path / "tensorboard", clock, from_step=steps)
         self.latest: dict[str, float] = {}
+        self._updates_before = self.trainer.updates
         self._began_s = time.monotonic()
         self._due = {"publish": 0.0, "save": self._began_s, "ledger": 0.0}
 
@@ -91,16 +94,19 @@ class Learner:
 
     def write_ledger(self) -> None:
         """Write what the display and the summary want to know."""
-        write_json(self.folder.ledger("learner"), self._ledger())
+        write_json(self.folder.ledger("learn"), self._ledger())
 
     def _ledger(self) -> dict[str, Any]:
         trainer = self.trainer
         return {
+            "process": "learn",
+            "pid": os.getpid(),
             "transitions": self.ingest.counts.as_dict(),
             "updates": trainer.updates,
             "replay_ratio": trainer.ratio.achieved,
             "behind": trainer.due,
-            "published": trainer.published,
+            "updates_here": trainer.updates - self._updates_before,
+            "published": self.publisher.published,
             "wall_s": time.monotonic() - self._began_s,
             "peak_rss_mb": peak_rss_mb(),
             "faults": self.ingest.reasons[-5:],
@@ -137,9 +143,12 @@ def run_learn(run: Path, keys: Path | None = None) -> int:
     """
     folder = RunFolder(run)
     plan = folder.read_plan()
+    if plan.clock != "realtime":
+        raise ConfigError(f"--run {run}: runs in {plan.clock}; go on with it by reverie train")
     secret = None if keys is None else load_keys(keys)
     os.nice(NICENESS)
-    with until_signal() as stop:
+    endpoints = Endpoints(plan.robot.robot, plan.robot.endpoints)
+    with RobotLock(endpoints, "learner"), until_signal() as stop:
         learner = Learner(plan, folder, secret)
         try:
             learner.run(stop)

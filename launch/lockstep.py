@@ -21,6 +21,7 @@ from learner.train.metrics import Metrics
 from robot.clock import NS, RealClock, SteppedClock
 from robot.policy.interface import Policy
 from robot.policy.journal import EPISODES, LOG_NAME, Journal
+from robot.policy.operator import Operator
 from robot.policy.random import RandomPolicy
 from robot.policy.robot import Robot
 from robot.policy.rollout import Start, rollout
@@ -73,6 +74,7 @@ class LockstepRun:
         self.clock = SteppedClock()
         self.link = self._make_link()
         self.robot = Robot(plan.robot, self.link, make_task(plan.robot))
+        self.operator = Operator(self.link)
         self.pilot = LockstepPilot(RandomPolicy(self.robot.spec, plan.seed), self.clock)
         self.make_policy = exploring(plan)
         about = {"plan": json.dumps(plan.as_dict()), "versions": json.dumps(versions())}
@@ -108,7 +110,7 @@ class LockstepRun:
         steps = round(minutes * 60 * self.plan.robot.control.control_hz)
         if self.start.index >= steps:
             return
-        for step in rollout(self.robot, self.pilot, self.start, stop):
+        for step in rollout(self.robot, self.pilot, self.start, self._reviving(stop)):
             self._record(step)
             self._learn(step)
             now = time.monotonic()
@@ -120,6 +122,16 @@ class LockstepRun:
                 self.trainer.save(self.checkpoints, {})
             if step.index + 1 >= steps or stop():
                 break
+
+    def _reviving(self, stop: Callable[[], bool]) -> Callable[[], bool]:
+        """As `stop`; asked while the body follows nobody, it also resumes a twin gone soft."""
+
+        def ask() -> bool:
+            if self.robot.state == "damping":
+                self.operator.resume()
+            return stop()
+
+        return ask
 
     def _record(self, step: Transition) -> None:
         """Log first."""

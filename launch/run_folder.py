@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -108,11 +111,29 @@ class RunFolder:
         part.write_bytes(weights.to_bytes())
         part.replace(self.weights)
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep every other run out of the folder, as long as this process lives.
+
+        Raises:
+            ConfigError: when another run works in it, or there can be no such folder.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise ConfigError(f"--run {self.path}: cannot be a folder: {error.strerror}") from error
+        try:
+            _lock(handle, f"--run {self.path}: another run works in it")
+            yield
+        finally:
+            os.close(handle)
+
     def claim(self, plan: Plan) -> bool:
         """Take the folder for a plan; whether a run of the same plan is resumed.
 
         Raises:
-            ConfigError: when it holds a run of another plan, naming what differs.
+            ConfigError: when it holds other files or a run of another plan, naming what differs.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         mine = plan.as_dict()
@@ -121,7 +142,7 @@ class RunFolder:
                 raise ConfigError(f"--run {self.path}: holds other files; name an empty folder")
             write_json(self.plan_file, {**mine, "versions": versions()})
             return False
-        theirs = json.loads(self.plan_file.read_text())
+        theirs = self._saved_plan()
         for key, value in mine.items():
             if (kept := theirs.get(key)) != value:
                 what = _difference(key, value, kept)
@@ -132,17 +153,34 @@ class RunFolder:
         """The plan that the run was made with.
 
         Raises:
-            ConfigError: when there is no run in the folder.
+            ConfigError: when there is no run in the folder, or its plan cannot be read.
         """
         if not self.plan_file.exists():
             raise ConfigError(f"no run at {self.path}: plan.json is missing")
-        data = json.loads(self.plan_file.read_text())
+        data = self._saved_plan()
         base = make_settings(data["system"], data["preset"])
         return Plan(
             robot=check_config(RobotConfig, data["robot"], str(self.plan_file)),
             settings=check_config(type(base), data["settings"], str(self.plan_file)),
             **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
         )
+
+    def _saved_plan(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self.plan_file.read_text())
+        except ValueError as error:
+            raise ConfigError(f"{self.plan_file}: not the plan of a run: {error}") from error
+        missing = Plan.__dataclass_fields__.keys() - data
+        if missing:
+            raise ConfigError(f"{self.plan_file}: lacks {', '.join(sorted(missing))}")
+        return data
+
+
+def _lock(handle: int, refusal: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigError(refusal) from error
 
 
 def _difference(key: str, mine: Any, theirs: Any) -> str:

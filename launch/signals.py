@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def until_signal() -> Iterator[Callable[[], bool]]:
-    """Give a function that tells whether SIGINT or SIGTERM came; the second one interrupts."""
+    """Give a function that tells whether Ctrl-C, `kill` or the terminal's end came.
+
+    The second signal interrupts. Whoever was told to outlive its terminal (`nohup`) does.
+    """
     seen: list[int] = []
 
     def note(number: int, frame: object) -> None:
@@ -17,7 +20,10 @@ def until_signal() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         seen.append(number)
 
-    old = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    old = {s: signal.signal(s, note) for s in signals}
     try:
         yield lambda: bool(seen)
     finally:

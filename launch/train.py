@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 
 from rich.console import Console
 
+from launch.compose import plan_spec
 from launch.display import Display
+from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
-from learner.systems import make_settings
+from learner.systems import build_agent, make_settings
 from robot.config import ConfigError, RobotConfig, load_config
 
 CLOCKS = ("realtime", "lockstep")
@@ -49,20 +54,24 @@ def run_train(
 
     Raises:
         ConfigError: for anything that cannot be run, before anything moves.
+        EndpointInUse: when the robot runs already, or an endpoint is taken.
     """
     plan = make_plan(config, twin, clock, system, preset, seed, changes)
-    if minutes <= 0:
+    if not 0 < minutes < inf:
         raise ConfigError(f"--minutes {minutes:g}: allowed is more than 0")
     path = run or Path("runs") / f"{plan.robot.robot}-{system}-{twin or 'hardware'}-{clock}-{seed}"
     folder = RunFolder(path)
-    resumed = folder.claim(plan)
     console = Console()
-    console.print(f"{'Going on with' if resumed else 'New'} run in {folder.path}", highlight=False)
-    if clock == "lockstep":
-        return _lockstep(plan, folder, minutes, console)
-    from launch.realtime import run_realtime
-
-    return run_realtime(plan, folder, minutes, console, yes)
+    if not twin and not yes:
+        confirm_hardware(plan, console)
+    with ExitStack() as held:
+        if clock == "realtime":
+            held.enter_context(claim_robot(plan))
+        held.enter_context(folder.hold())
+        resumed = folder.claim(plan)
+        console.print(f"{'Going on with' if resumed else 'New'} run in {path}", highlight=False)
+        go = {"realtime": run_realtime, "lockstep": _run_lockstep}[clock]
+        return go(plan, folder, minutes, console)
 
 
 def make_plan(
@@ -85,12 +94,17 @@ def make_plan(
         raise ConfigError(f"--clock {clock}: allowed is {' or '.join(CLOCKS)}")
     if clock == "lockstep" and not twin:
         raise ConfigError("--clock lockstep: hardware follows the wall clock; name a --twin")
+    if twin == "pybullet" and find_spec("pybullet") is None:
+        raise ConfigError("--twin pybullet: PyBullet is not installed here; take --twin mujoco")
     mine = [c.removeprefix("learner.") for c in changes if c.startswith("learner.")]
     robot: RobotConfig = load_config(config, [c for c in changes if not c.startswith("learner.")])
-    return Plan(robot, make_settings(system, preset, mine), system, preset, twin, clock, seed)
+    plan = Plan(robot, make_settings(system, preset, mine), system, preset, twin, clock, seed)
+    # Built and dropped: settings that do not fit each other or the robot are refused here.
+    build_agent(system, plan_spec(plan), plan.settings)
+    return plan
 
 
-def _lockstep(plan: Plan, folder: RunFolder, minutes: float, console: Console) -> int:
+def _run_lockstep(plan: Plan, folder: RunFolder, minutes: float, console: Console) -> int:
     from launch.lockstep import LockstepRun
 
     began = time.monotonic()

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 A1 = ROOT / "hardware_configs" / "a1.yaml"
 CONFIG = load_config(A1)
 FOLD = np.array([CONFIG.poses["fold"][name] for name in CONFIG.joints])
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Place:

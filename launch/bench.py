@@ -76,10 +76,11 @@ def run_bench(bench: Bench, as_json: bool = False) -> int:
     """Measure, and print a table, or with `as_json` one JSON object as the last line.
 
     Returns:
-        Exit code 0, or that of the run that was watched.
+        Exit code 0.
 
     Raises:
         ConfigError: naming what is not allowed.
+        ChildProcessError: when the run whose loop is watched fails.
     """
     if bench.name not in NAMES:
         raise ConfigError(f"bench: unknown '{bench.name}'; there are {', '.join(NAMES)}")

@@ -64,6 +64,7 @@ class LockstepRun:
     """
 
     def __init__(self, plan: Plan, folder: RunFolder) -> None:
+        self._began_s = time.monotonic()
         self.plan, self.folder = plan, folder
         self.trainer = make_trainer(plan)
         self.checkpoints = Checkpoints(folder.checkpoints, configuration=plan.as_dict())
@@ -186,6 +187,13 @@ class LockstepRun:
         self.metrics.close()
         return write_summary(self.folder, self.plan, self._outcome())
 
+    def _computed_s(self) -> float:
+        """Seconds spent on this run, by this call and those before it."""
+        earlier = 0.0
+        if self.folder.summary.exists():
+            earlier = json.loads(self.folder.summary.read_text()).get("computing_s", 0.0)
+        return earlier + time.monotonic() - self._began_s
+
     def _outcome(self) -> Outcome:
         done = self.start.index
         loop = {"hz": float(self.plan.robot.control.control_hz), "ticks": done, "missed": 0}
@@ -212,4 +220,5 @@ class LockstepRun:
             policy_loop={**loop, "jitter_us": still},
             inner_loop={**inner, "jitter_us": still},
             peak_rss_mb={"all": peak_rss_mb()},
+            more={"computing_s": round(self._computed_s(), 1)},
         )

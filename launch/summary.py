@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +70,7 @@ def write_summary(folder: RunFolder, plan: Plan, outcome: Outcome) -> dict[str, 
         "versions": versions(),
         "seed": plan.seed,
         "config": plan.as_dict(),
+        "command": shlex.join(["reverie", *sys.argv[1:]]),
         **outcome.more,
     }
     write_json(folder.summary, summary)

@@ -7,7 +7,7 @@ part leaves the other commands whole.
 from __future__ import annotations
 
 from launch.commands.learning import Evaluate, Learn, Train
-from launch.commands.measuring import Bench, Curves, Velocity
+from launch.commands.measuring import Bench, Curves, Result, Velocity
 from launch.commands.robots import Act, Body, Camera, Doctor, Keys, Pause, Resume, Stop
 
 COMMANDS: dict[str, type] = {
@@ -22,6 +22,7 @@ COMMANDS: dict[str, type] = {
     "learn": Learn,
     "doctor": Doctor,
     "bench": Bench,
+    "result": Result,
     "curves": Curves,
     "velocity": Velocity,
     "keys": Keys,

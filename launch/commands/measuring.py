@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from launch.commands.options import Changes, Config
+from launch.commands.options import Changes, Config, Run
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,27 @@ class Curves:
         from launch.curves import run_curves
 
         return run_curves(self.results, self.out, self.real)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Keep a run's learning curve, and how it was made, as a small file.
+
+    Example: reverie result runs/mine --out docs/results/a1_mine.json
+
+    Args:
+        run: the run's folder.
+        out: JSON file to write.
+    """
+
+    run: Run
+    out: Path
+
+    def __call__(self) -> int:
+        """Run it."""
+        from launch.results import run_result
+
+        return run_result(self.run, self.out)
 
 
 @dataclass(frozen=True)

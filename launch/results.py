@@ -1,0 +1,67 @@
+"""`reverie result`: a run as a small file to keep, compare and draw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from launch.run_folder import RunFolder, write_json
+from robot.config import ConfigError
+
+KEPT = ("upright", "hip", "shoulder", "knee", "velocity", "height_m", "forward_m_s")
+
+
+def run_result(run: Path, out: Path) -> int:
+    """Write the learning curve of a run that has a summary, and how it was made.
+
+    Whatever reward the run was trained for, `mean_reward` of an episode is the published one, so
+    that curves compare; our own stands beside it as `walk_upright`.
+
+    Args:
+        run: the run's folder.
+        out: JSON file, such as docs/results/a1_reverie_0.json.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: when the run has no summary yet.
+    """
+    folder = RunFolder(run)
+    if not folder.summary.is_file():
+        raise ConfigError(f"{folder.summary} is missing; it is written when a run stops")
+    write_json(out, result(json.loads(folder.summary.read_text())))
+    print(f"wrote {out}")
+    return 0
+
+
+def result(summary: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a summary."""
+    plan = summary["config"]
+    return {
+        "seed": summary["seed"],
+        "system": plan["system"],
+        "preset": plan["preset"],
+        "twin": plan["twin"],
+        "clock": plan["clock"],
+        "reward": plan["robot"]["task"]["reward"],
+        "command": summary["command"],
+        "robot_minutes": summary["robot_minutes"],
+        "updates": summary["updates"],
+        "computing_s": summary.get("computing_s"),
+        "settings": plan["settings"],
+        "versions": summary["versions"],
+        "episodes": [_episode(line) for line in summary["episodes"]],
+    }
+
+
+def _episode(line: dict[str, Any]) -> dict[str, Any]:
+    shared = {key: line[key] for key in KEPT if key in line}
+    return {
+        "robot_minutes": line["robot_minutes"],
+        "steps": line["steps"],
+        "mean_reward": line.get("published", line["mean_reward"]),
+        "walk_upright": line.get("walk_upright"),
+        **shared,
+    }

@@ -106,15 +106,13 @@ class Agent(nn.Module):
         Raises:
             ValueError: when a name or a shape does not fit, naming it; nothing was changed.
         """
-        mine = {f"agent.{k}": v for k, v in self.state_dict().items()}
-        check_fit("tensors", mine, {k: v for k, v in tensors.items() if k.startswith("agent.")})
-        moments = [_below(f"optimiser.{update.name}.", tensors) for update in self.updates]
-        for update, part in zip(self.updates, moments, strict=True):
-            update.optimiser.check(part)
-        for name, tensor in mine.items():
-            tensor.copy_(tensors[name])
-        for update, part in zip(self.updates, moments, strict=True):
-            update.optimiser.load(part)
+        check_fit("tensors", self.tensors(), tensors)
+        for name, tensor in self.state_dict().items():
+            tensor.copy_(tensors[f"agent.{name}"])
+        for update in self.updates:
+            prefix = f"optimiser.{update.name}."
+            mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            update.optimiser.load(mine)
 
     def _policy_state(self) -> dict[str, Tensor]:
         parts = {
@@ -123,11 +121,6 @@ class Agent(nn.Module):
             "actor": self.behaviour.actor,
         }
         return {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors whose names begin so, without that beginning."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 class Carry(NamedTuple):

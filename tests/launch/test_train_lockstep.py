@@ -116,7 +116,7 @@ def test_another_seed_gives_another_stream(finished: Path, tmp_path: Path) -> No
 
 def test_the_summary_tells_what_was_done(finished: Path) -> None:
     said = summary(finished)
-    assert said.keys() == KEYS
+    assert said.keys() == KEYS | {"command", "computing_s"}
     assert said["robot_minutes"] == pytest.approx(80 / STEPS_PER_MINUTE, abs=1e-4)
     assert said["transitions"] == {"logged": 80, "ingested": 80, "duplicates": 0, "invalid": 0}
     assert said["weights"]["published"] == said["weights"]["applied"] + 1  # the last is for later

@@ -32,6 +32,7 @@ from robot.wire.spec import RobotSpec
 class Config(Settings):
     """Numbers of the system; all were found by runs on the A1's MuJoCo twin."""
 
+    steps_per_update: Positive = 5.0
     keys: Keys = ("gravity", "gyro", "joint_pos")
     gain: float = Field(default=2.0, ge=0)
     reward_offset: float = 5.0
@@ -51,7 +52,7 @@ class Config(Settings):
     gamma: Share = 0.995
     lam: Share = 0.95
     horizon: Count = 15
-    starts: int = Field(default=64, ge=0)
+    starts: int = Field(default=48, ge=0)
     noise_correlation: float = Field(default=0.8, ge=0, lt=1)
     mirror: bool = True
 

@@ -108,6 +108,9 @@ class WalkUpright:
       from `up_from` (60 degrees of lean) to `up_to` (14 degrees), and with its height from
       `height_from_m` to the standing height. No gate hides it: a crawl is felt to be worth
       something, a higher one more, and walking most.
+    * A robot can be level and high on folded front knees. So the velocity term also grows with the
+      worst of the three posture terms, from `pose_from` to `pose_to`, just above the published
+      gates.
     * Speed is cut at [0, target], which the published product does too.
     """
 
@@ -118,6 +121,8 @@ class WalkUpright:
     up_from: float = 0.5
     up_to: float = 0.97
     height_from_m: float = 0.08
+    pose_from: float = 0.2
+    pose_to: float = 0.75
 
     def score(self, stance: Stance) -> Score:
         """Score one stance."""
@@ -128,7 +133,8 @@ class WalkUpright:
             stance.height_m, self.height_from_m, self.stand_height_m
         )
         knee = (self._open(shoulder) * stance.knee + lifted) / 2
-        velocity = lifted * going_forward(stance, self.target_m_s)
+        posed = ramp(min(stance.hip, stance.shoulder, stance.knee), self.pose_from, self.pose_to)
+        velocity = lifted * posed * going_forward(stance, self.target_m_s)
         return Score(upright, hip, shoulder, knee, velocity)
 
     def _open(self, term: float) -> float:

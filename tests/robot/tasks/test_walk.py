@@ -110,6 +110,13 @@ def test_walk_upright_pays_velocity_in_proportion_to_height():
     assert UPRIGHT.score(replace(WALKING, height_m=0.16)).velocity == pytest.approx(0.5)
 
 
+def test_walk_upright_pays_a_walk_on_folded_knees_in_part():
+    on_knees = replace(WALKING, knee=0.35)
+    assert PUBLISHED.score(on_knees).velocity == 0.0
+    assert UPRIGHT.score(on_knees).velocity == pytest.approx(0.15 / 0.55)
+    assert UPRIGHT.score(replace(WALKING, knee=0.75)).velocity == pytest.approx(1.0)
+
+
 def test_walk_upright_lets_a_crouching_robot_feel_the_next_term():
     crouching = replace(WALKING, shoulder=0.6, knee=0.6, forward_m_s=0.3, height_m=0.08)
     assert PUBLISHED.score(crouching).knee == 0.0

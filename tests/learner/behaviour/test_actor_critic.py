@@ -43,16 +43,13 @@ class Slope(nn.Module):
 
 
 @dataclass
-class Certain:
-    """c = 1 but for steps that are named."""
+class Hole:
+    """c = 1 but for one state, where the episode ends."""
 
-    ends: tuple[int, ...] = ()
+    at: float = float("inf")
 
     def __call__(self, feat: Tensor) -> Tensor:
-        cont = torch.ones(feat.shape[:-1])
-        for step in self.ends:
-            cont[:, step - 1] = 0
-        return cont
+        return ((feat[..., 0] - self.at).abs() > 1e-4).float()
 
 
 class Linear(nn.Module):
@@ -85,11 +82,11 @@ class World:
 
     dynamics: Adder
     reward: Quadratic
-    cont: Certain
+    cont: Hole
     imagine = WorldModel.imagine
 
 
-def make(ends: tuple[int, ...] = ()) -> tuple[World, ActorCritic]:
+def make(hole: float = float("inf")) -> tuple[World, ActorCritic]:
     behaviour = ActorCritic(
         Linear(),  # type: ignore[arg-type]
         Slope(),  # type: ignore[arg-type]
@@ -97,7 +94,7 @@ def make(ends: tuple[int, ...] = ()) -> tuple[World, ActorCritic]:
         FixedEntropy(0.0),
         Outlook(STEPS, GAMMA, LAM),
     )
-    return World(Adder(), Quadratic(), Certain(ends)), behaviour
+    return World(Adder(), Quadratic(), Hole(hole)), behaviour
 
 
 def dream_of(world: World, behaviour: ActorCritic) -> Dream:
@@ -146,12 +143,12 @@ def test_no_gradient_runs_through_the_input_of_the_policy():
 
 
 def test_returns_and_weights_follow_an_end_that_is_foreseen():
-    world, behaviour = make(ends=(2,))
-    dream = dream_of(world, behaviour)
-    returns, _, weight = behaviour.returns(world, dream, torch.ones(1))  # type: ignore[arg-type]
     s = [START]
     for eps in NOISE[:-1]:
         s.append(s[-1] + W * s[-1] + BIAS + STD * eps)
+    world, behaviour = make(hole=s[2])
+    dream = dream_of(world, behaviour)
+    returns, _, weight = behaviour.returns(world, dream, torch.ones(1))  # type: ignore[arg-type]
     second = -(s[2] ** 2)  # state 2 ends: nothing counts behind its reward
     first = -(s[1] ** 2) + GAMMA * ((1 - LAM) * SLOPE * s[1] + LAM * second)
     assert returns[0, :2].tolist() == pytest.approx([first, second], rel=1e-5)
@@ -173,3 +170,29 @@ def test_noise_makes_the_policy_act_as_it_dreams():
         state = State(dream.states.deter[:, t], dream.states.stoch[:, t])
         acted = behaviour.act(state, torch.tensor([[eps]]))
         assert torch.equal(acted, dream.actions[:, t])
+
+
+class Spreading(Linear):
+    """A deviation of exp(k s), so that entropy is k s and a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.k = nn.Parameter(torch.tensor(0.2))
+
+    def forward(self, feat: Tensor) -> Normal:
+        return Normal(super().forward(feat).mean, torch.exp(self.k * feat[..., :1]))
+
+
+def test_entropy_is_paid_for_where_the_policy_is_and_not_for_where_it_leads():
+    world, behaviour = make()
+    behaviour.actor, behaviour.explore = Spreading(), FixedEntropy(1.0)  # type: ignore[assignment]
+    dream = dream_of(world, behaviour)
+    nothing = torch.zeros(1, STEPS + 1)
+    weight = GAMMA ** torch.arange(STEPS + 1)[None]
+    behaviour.actor_loss(dream, nothing[:, 1:], nothing, weight).mean().backward()
+    expected = (
+        -sum(GAMMA**t * float(dream.states.deter[0, t].detach()) for t in range(STEPS)) / STEPS
+    )
+    actor = behaviour.actor
+    assert float(actor.k.grad) == pytest.approx(expected, rel=1e-5)  # type: ignore[arg-type]
+    assert actor.w.grad is None and actor.b.grad is None

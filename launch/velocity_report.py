@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from launch.run_folder import write_json
 from launch.trot import Trot
@@ -144,11 +142,7 @@ def run_velocity_report(
         for name, scene in scenes(robot, seed).items():
             twins[engine][name] = figures = measure(robot, engine, scene, seed)
             print(f"{engine:9} {name:9} " + "  ".join(f"{k} {v:g}" for k, v in figures.items()))
-    said = f"python -m launch.velocity_report --config {config} --out {out} --seed {seed}"
-    said += "".join(f" --changes {change}" for change in changes)
+    said = f"reverie velocity {config} --out {out} --seed {seed}"
+    said += "".join(f" --set {change}" for change in changes)
     write_json(out, {"command": said, "seed": seed, "what": WHAT, "twins": twins})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(tyro.cli(run_velocity_report))

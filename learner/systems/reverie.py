@@ -66,7 +66,7 @@ class Config(Settings):
 
 PRESETS = {
     "cpu": Config(),
-    "gpu": Config(units=512, deter=512, stoch=32, classes=32, batch=32, length=32, starts=0),
+    "large": Config(units=512, deter=512, stoch=32, classes=32, batch=32, length=32, starts=0),
 }
 
 

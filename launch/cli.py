@@ -12,6 +12,7 @@ from contextlib import redirect_stderr
 import tyro
 
 from launch.commands import COMMANDS
+from launch.memory import restart_keeping_memory
 from robot.config import ConfigError
 from robot.wire.keys import KeyFileError
 from robot.wire.sockets import EndpointInUse
@@ -30,6 +31,8 @@ REFUSED, FAILED, INTERRUPTED = 2, 1, 130
 EXCERPTS = ("For full helptext", "Perhaps you meant", "Argument helptext")
 FRAME = str.maketrans(dict.fromkeys("╭╮╰╯│─", " "))
 
+LEARNING = ("train", "learn")
+
 Command = Callable[[], int]
 
 
@@ -38,8 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     An expected error is one line on stderr. What nobody expected keeps its traceback.
     """
+    typed = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     name = arguments[0] if arguments else ""
+    if typed and name in LEARNING:  # never where main is called with arguments: whose process is it
+        restart_keeping_memory()
     try:
         command = parse(arguments)
         _log_as(name)

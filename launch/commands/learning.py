@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from launch.commands.options import Changes, Config, Engine, Run
-from launch.memory import restart_keeping_memory
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,6 @@ class Train:
 
     def __call__(self) -> int:
         """Run it."""
-        if self.clock == "lockstep":  # which learns in this process
-            restart_keeping_memory()
         from launch.train import run_train
 
         return run_train(
@@ -76,7 +73,6 @@ class Learn:
 
     def __call__(self) -> int:
         """Run it."""
-        restart_keeping_memory()
         from launch.learn import run_learn
 
         return run_learn(self.run, keys=self.keys)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 GIF_HZ = 10.0
 GIF_WIDTH = 320
@@ -49,12 +50,10 @@ def write_gif(path: Path, pictures: Iterable[np.ndarray], hz: float) -> Path:
         OSError: when the file cannot be written.
     """
     skip = max(1, round(hz / GIF_HZ))
-    frames = [_small(picture) for i, picture in enumerate(pictures) if i % skip == 0]
-    animation = cv2.Animation()
-    animation.frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames]
-    animation.durations = [round(1000 * skip / hz)] * len(frames)
-    if not cv2.imwriteanimation(str(path), animation):
-        raise OSError(f"{path}: OpenCV cannot write the animation")
+    # Not by OpenCV: with its Animation objects (5.0) the garbage collector crashed later on.
+    frames = [Image.fromarray(_small(p)) for i, p in enumerate(pictures) if i % skip == 0]
+    each_ms = round(1000 * skip / hz)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=each_ms, loop=0)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 from robot.wire.streams import Endpoints
 from robot.wire.transition import Transition
+
+# PyTorch's builds for GPUs bring Triton, whose LLVM crashes a process that has drawn with that of
+# Mesa's software OpenGL. Optimisers, which some tests compare ours with, would load it.
+sys.modules.setdefault("triton", None)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture

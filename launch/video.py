@@ -50,7 +50,6 @@ def write_gif(path: Path, pictures: Iterable[np.ndarray], hz: float) -> Path:
         OSError: when the file cannot be written.
     """
     skip = max(1, round(hz / GIF_HZ))
-    # Not by OpenCV: with its Animation objects (5.0) the garbage collector crashed later on.
     frames = [Image.fromarray(_small(p)) for i, p in enumerate(pictures) if i % skip == 0]
     each_ms = round(1000 * skip / hz)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=each_ms, loop=0)

@@ -104,7 +104,7 @@ def _play(config: RobotConfig, link: LockstepLink, scene: Scene) -> Track:
         link.send(Command(step, link.now_ns(), link.now_ns(), position))
         for sample in link.next_tick():
             estimator.sense(sample.reading)
-        velocity, height = estimator.average()
+        velocity, height, _ = estimator.average()
         track.position.append(link.twin.truth().position)
         track.estimate.append(velocity)
         track.height.append(height)

@@ -33,6 +33,8 @@ class Config(Settings):
     """Numbers of the system; all were found by runs on the A1's MuJoCo twin."""
 
     steps_per_update: Positive = 5.0
+    early_steps: int = Field(default=30_000, ge=0)
+    early_factor: float = Field(default=2.0, ge=1)
     keys: Keys = ("gravity", "gyro", "joint_pos")
     gain: float = Field(default=2.0, ge=0)
     reward_offset: float = 5.0

@@ -140,9 +140,14 @@ class ReplayRatio:
     Args:
         ratio: replayed steps per new step; 96 is one update of 24 x 16 for every 4 steps.
         steps_per_update: steps that one update replays, batch times length.
+        early_steps: first steps, each of which allows `early_factor` times as many updates: while
+            replay is small, an hour of learning is decided.
+        early_factor: see above.
     """
 
-    def __init__(self, ratio: float, steps_per_update: int):
+    def __init__(
+        self, ratio: float, steps_per_update: int, early_steps: int = 0, early_factor: float = 1.0
+    ):
         if not (math.isfinite(ratio) and ratio >= 0):
             raise ValueError(f"ratio {ratio}: allowed is a finite number from 0")
         if steps_per_update < 1:
@@ -150,13 +155,16 @@ class ReplayRatio:
         # The simple fraction that a float such as 384 / 7 stands for, so that no update comes late.
         self._per_step = Fraction(ratio).limit_denominator(10**6) / steps_per_update
         self._steps_per_update = steps_per_update
+        self._early_steps = early_steps
+        self._early_more = Fraction(early_factor).limit_denominator(10**6) - 1
         self.steps = 0
         self.updates = 0
 
     @property
     def due(self) -> int:
         """Updates that may be made now."""
-        return max(0, math.floor(self.steps * self._per_step) - self.updates)
+        counted = self.steps + self._early_more * min(self.steps, self._early_steps)
+        return max(0, math.floor(counted * self._per_step) - self.updates)
 
     @property
     def achieved(self) -> float:

@@ -24,6 +24,8 @@ class Settings(Strict):
         prefill: random steps before the first update.
         pretrain: updates made at once when `prefill` is reached.
         steps_per_update: robot steps per update; the limit binds the learner, never the robot.
+        early_steps: first robot steps that allow `early_factor` times as many updates.
+        early_factor: see `early_steps`.
         sync_steps: robot steps between two takings-over of weights in lock-step.
         noise_correlation: of the exploration noise of two successive steps; 0 is white noise.
         publish_s: seconds between two publications of weights in real time.
@@ -37,6 +39,8 @@ class Settings(Strict):
     prefill: int = Field(default=1000, ge=0)
     pretrain: int = Field(default=100, ge=0)
     steps_per_update: float = Field(default=4.0, gt=0)
+    early_steps: int = Field(default=0, ge=0)
+    early_factor: float = Field(default=1.0, ge=1)
     sync_steps: int = Field(default=20, ge=1)
     noise_correlation: float = Field(default=0.0, ge=0, lt=1)
     publish_s: float = Field(default=2.0, gt=0)

@@ -38,7 +38,12 @@ class Trainer:
     def __init__(self, agent: Agent, replay: Replay, settings: Settings, spec: str) -> None:
         self.agent, self.replay, self.settings, self.spec = agent, replay, settings, spec
         replayed = settings.batch * settings.length
-        self.ratio = ReplayRatio(replayed / settings.steps_per_update, replayed)
+        self.ratio = ReplayRatio(
+            replayed / settings.steps_per_update,
+            replayed,
+            settings.early_steps,
+            settings.early_factor,
+        )
         self.updates = 0
         self.published = 0
         self.taken = 0

@@ -49,6 +49,19 @@ class Legs:
         jacobian[:, 2, 1], jacobian[:, 2, 2] = -x * c[0], -x_calf * c[0]
         return points + self._hip, jacobian
 
+    def clearance(self, joint_pos: np.ndarray, up: np.ndarray) -> float:
+        """Height in m of a knee over the foot of its leg, of the leg where it is least.
+
+        Args:
+            joint_pos: (J,) rad.
+            up: (3,) the world's up direction in the trunk's frame.
+        """
+        q = joint_pos[self.index].T
+        pitch = q[1] + q[2]
+        down = np.cos(pitch)
+        calf = np.stack((np.sin(pitch), -down * np.sin(q[0]), down * np.cos(q[0])), axis=1)
+        return float((self._calf * (calf @ up)).min())
+
     def contacts(
         self, joint_pos: np.ndarray, joint_vel: np.ndarray, up: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,7 @@ class VelocityEstimator:
         limbs = links["hip"] + links["thigh"] + links["calf"]
         self._mass_kg = links["trunk"] + len(config.legs) * limbs
         window = max(1, round(config.task.velocity_window_s * config.control.sensors_hz))
-        self._window = np.zeros((window, 4))
+        self._window = np.zeros((window, 5))
         self.reset()
 
     def reset(self) -> None:
@@ -98,14 +98,15 @@ class VelocityEstimator:
             self._correct(reading, points, rates, touching, trust)
         sample = self._window[self._count % len(self._window)]
         sample[:3], sample[3] = self.velocity, height(points, touching, up)
+        sample[4] = up @ reading.gyro
         self._count += 1
 
-    def average(self) -> tuple[np.ndarray, float]:
-        """Mean velocity (3,) in m/s in the world's frame, and mean height in m, over the window."""
+    def average(self) -> tuple[np.ndarray, float, float]:
+        """Means over the window: velocity (3,) m/s in the world, height in m, turning in rad/s."""
         if not self._count:
-            return np.zeros(3), 0.0
+            return np.zeros(3), 0.0, 0.0
         mean = self._window[: self._count].mean(axis=0)
-        return mean[:3], float(mean[3])
+        return mean[:3], float(mean[3]), float(mean[4])
 
     def _elapsed_s(self, stamp_ns: int) -> float | None:
         """Time since the last reading; after a gap, or time that ran backwards, starts anew."""

@@ -35,6 +35,8 @@ class Stance:
         forward_m_s: velocity along the heading, which is the trunk's forward axis laid on the
             floor without stretching it (DayDreamer, rma_task.py).
         speed_m_s: length of the whole velocity.
+        clearance_m: height of a knee over its own foot, of the leg where it is least.
+        turn_rad_s: turning rate about the world's vertical, to the left.
     """
 
     up: float
@@ -44,6 +46,8 @@ class Stance:
     height_m: float
     forward_m_s: float
     speed_m_s: float
+    clearance_m: float = 0.12
+    turn_rad_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,11 @@ class WalkUpright:
       something, a higher one more, and walking most.
     * A robot can be level and high on folded front knees. So the velocity term also grows with the
       worst of the three posture terms, from `pose_from` to `pose_to`, just above the published
-      gates.
-    * Speed is cut at [0, target], which the published product does too.
+      gates, and with the clearance of the lowest knee, from `knee_from_m` to `knee_to_m`.
+    * A target is a target: the published product cuts at it, and robots run at twice of it to be
+      above it all the time. Here the pay falls from `fast_from` times the target until nothing is
+      left at `fast_to` times.
+    * Forward is straight on: half of the velocity term is lost from `turn_from` to `turn_to`.
     """
 
     target_m_s: float
@@ -123,6 +130,12 @@ class WalkUpright:
     height_from_m: float = 0.08
     pose_from: float = 0.2
     pose_to: float = 0.75
+    knee_from_m: float = -0.05
+    knee_to_m: float = 0.08
+    fast_from: float = 1.5
+    fast_to: float = 4.0
+    turn_from_rad_s: float = 0.1
+    turn_to_rad_s: float = 1.0
 
     def score(self, stance: Stance) -> Score:
         """Score one stance."""
@@ -134,8 +147,15 @@ class WalkUpright:
         )
         knee = (self._open(shoulder) * stance.knee + lifted) / 2
         posed = ramp(min(stance.hip, stance.shoulder, stance.knee), self.pose_from, self.pose_to)
-        velocity = lifted * posed * going_forward(stance, self.target_m_s)
+        velocity = lifted * posed * self._steady(stance) * going_forward(stance, self.target_m_s)
         return Score(upright, hip, shoulder, knee, velocity)
+
+    def _steady(self, stance: Stance) -> float:
+        """Share of the pay for velocity that knees near the floor, haste and turning leave."""
+        clear = ramp(stance.clearance_m, self.knee_from_m, self.knee_to_m)
+        haste = ramp(stance.forward_m_s / self.target_m_s, self.fast_from, self.fast_to)
+        turning = ramp(abs(stance.turn_rad_s), self.turn_from_rad_s, self.turn_to_rad_s)
+        return clear * (1 - haste) * (1 - turning / 2)
 
     def _open(self, term: float) -> float:
         return ramp(term, self.gate_from, self.gate_to)
@@ -191,6 +211,7 @@ class Walk:
         self._episode_steps = config.task.episode_steps
         self._estimator = VelocityEstimator(config)
         self._posture = Posture(config)
+        self._legs = Legs(config)
         self._reward, self._rewards = reward, dict(rewards)
         self._reading: Reading | None = None
 
@@ -225,6 +246,8 @@ class Walk:
             "velocity": chosen.velocity,
             "height_m": stance.height_m,
             "forward_m_s": stance.forward_m_s,
+            "clearance_m": stance.clearance_m,
+            "turn_rad_s": stance.turn_rad_s,
         }
         seen = {"velocity": np.clip(velocity, -3.0, 3.0).astype(np.float32)}
         return Verdict(chosen.total, step >= self._episode_steps, False, seen, terms)
@@ -233,7 +256,7 @@ class Walk:
         """Stance by the readings so far, and the velocity (3,) in the trunk's frame."""
         if self._reading is None:
             raise RuntimeError("the walk task was asked to judge before its first reading")
-        world, height_m = self._estimator.average()
+        world, height_m, turn = self._estimator.average()
         rotation = self._estimator.rotation
         x, y, z = world.tolist()
         forward = float(rotation[0, 0]) * x + float(rotation[1, 0]) * y
@@ -246,6 +269,8 @@ class Walk:
             height_m=height_m,
             forward_m_s=forward,
             speed_m_s=sqrt(x * x + y * y + z * z),
+            clearance_m=self._legs.clearance(self._reading.joint_pos, rotation[2]),
+            turn_rad_s=turn,
         )
         return stance, world @ rotation
 

@@ -205,6 +205,15 @@ def test_steps_that_come_in_lumps_allow_as_many_updates():
     assert lumps.due == single.due == 380
 
 
+def test_early_steps_allow_more_updates_and_later_ones_do_not():
+    limiter = ReplayRatio(96, 384, early_steps=100, early_factor=2.5)
+    due = []
+    for steps in (40, 60, 100):
+        limiter.add(steps)
+        due.append(limiter.due)
+    assert due == [40 * 5 // 8, 100 * 5 // 8, 100 * 5 // 8 + 25]
+
+
 def test_the_ratio_goes_on_where_it_was_saved():
     limiter = ReplayRatio(96, 384)
     limiter.add(1003)

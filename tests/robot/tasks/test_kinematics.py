@@ -17,13 +17,15 @@ def angles(seed: int) -> np.ndarray:
     return np.array([rng.uniform(j.lower_rad, j.upper_rad) for j in CONFIG.joints.values()])
 
 
-def chain(joint_pos: np.ndarray) -> np.ndarray:
-    """Feet by the chain of frames, one leg and one joint at a time."""
+def chain(joint_pos: np.ndarray, calves: float = 1.0) -> np.ndarray:
+    """Feet by the chain of frames, one leg and one joint at a time; knees with no calves."""
     names, feet = list(CONFIG.joints), []
     for leg in CONFIG.legs.values():
         q = [joint_pos[names.index(j)] for j in leg.joints]
         hip, thigh, calf = (Rotation.from_euler(a, v) for a, v in zip("xyy", q, strict=True))
-        knee = thigh.apply(np.array((0, 0, -leg.thigh_m)) + calf.apply((0, 0, -leg.calf_m)))
+        knee = thigh.apply(
+            np.array((0, 0, -leg.thigh_m)) + calf.apply((0, 0, -leg.calf_m * calves))
+        )
         feet.append(np.array(leg.hip_m) + hip.apply(np.array((0, leg.abduction_m, 0)) + knee))
     return np.array(feet)
 
@@ -86,3 +88,10 @@ def test_rotation_matrix_agrees_with_scipy_and_forgives_length():
     expected = Rotation.from_quat(np.roll(q, -1)).as_matrix()
     np.testing.assert_allclose(rotation_matrix(q), expected, atol=1e-12)
     assert np.isfinite(rotation_matrix(np.zeros(4))).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clearance_is_that_of_the_lowest_knee_over_its_own_foot(seed):
+    q, up = angles(seed), Rotation.from_euler("xyz", (0.3, -0.2, 1.0)).inv().apply(UP)
+    knees_over_feet = (chain(q, calves=0.0) - chain(q)) @ up
+    assert LEGS.clearance(q, up) == pytest.approx(knees_over_feet.min())

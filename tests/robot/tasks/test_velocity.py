@@ -70,8 +70,10 @@ def test_turning_on_the_spot_is_no_motion():
     for i in range(1, 101):
         turned = np.array((np.cos(i * 0.0025), 0, 0, np.sin(i * 0.0025)))
         readings.append(replace(still(i), gyro=spin, quaternion=turned, joint_vel=rates))
-    told = feed(VelocityEstimator(CONFIG), readings)
+    estimator = VelocityEstimator(CONFIG)
+    told = feed(estimator, readings)
     assert np.linalg.norm(told) < 0.03  # rolling of the feet, which these rates leave out
+    assert estimator.average()[2] == pytest.approx(1.0)
 
 
 def test_in_free_fall_the_accelerometer_is_believed():

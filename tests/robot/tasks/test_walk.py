@@ -77,7 +77,7 @@ def reading(quaternion: np.ndarray, stamp_ns: int, joint_pos: np.ndarray | None 
         (replace(WALKING, forward_m_s=0.2, speed_m_s=sqrt(0.08)), 11.35702260),
         (replace(WALKING, up=-1.0), 5.0),
         (replace(WALKING, forward_m_s=-0.3), 9.0),
-        (replace(WALKING, forward_m_s=0.9, speed_m_s=0.9), 14.0),
+        (replace(WALKING, forward_m_s=0.45, speed_m_s=0.45), 14.0),
     ],
 )
 def test_both_rewards_give_the_golden_values_of_the_published_one(reward, stance, expected):
@@ -117,6 +117,24 @@ def test_walk_upright_pays_a_walk_on_folded_knees_in_part():
     assert UPRIGHT.score(replace(WALKING, knee=0.75)).velocity == pytest.approx(1.0)
 
 
+def test_walk_upright_pays_for_the_target_speed_and_not_for_twice_of_it():
+    hasty = replace(WALKING, forward_m_s=0.825, speed_m_s=0.825)
+    assert PUBLISHED.score(hasty).velocity == pytest.approx(1.0)
+    assert UPRIGHT.score(hasty).velocity == pytest.approx(0.5)
+    assert UPRIGHT.score(replace(hasty, forward_m_s=1.2, speed_m_s=1.2)).velocity == 0.0
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_walk_upright_pays_half_for_walking_in_a_tight_circle(sign):
+    assert UPRIGHT.score(replace(WALKING, turn_rad_s=sign * 1.0)).velocity == pytest.approx(0.5)
+    assert UPRIGHT.score(replace(WALKING, turn_rad_s=sign * 0.1)).velocity == pytest.approx(1.0)
+
+
+def test_walk_upright_pays_less_the_nearer_a_knee_is_to_its_foot():
+    assert UPRIGHT.score(replace(WALKING, clearance_m=0.015)).velocity == pytest.approx(0.5)
+    assert UPRIGHT.score(replace(WALKING, clearance_m=-0.05)).velocity == 0.0
+
+
 def test_walk_upright_lets_a_crouching_robot_feel_the_next_term():
     crouching = replace(WALKING, shoulder=0.6, knee=0.6, forward_m_s=0.3, height_m=0.08)
     assert PUBLISHED.score(crouching).knee == 0.0
@@ -140,8 +158,8 @@ stances = st.builds(
 @given(stance=stances, better=st.floats(0, 1))
 def test_a_better_part_never_lowers_the_reward(reward, stance, better):
     base = reward.score(stance).total
-    for part in ("up", "hip", "shoulder", "knee", "height_m", "forward_m_s"):
-        now, top = getattr(stance, part), {"height_m": 0.4, "forward_m_s": 2.0}.get(part, 1.0)
+    for part in ("up", "hip", "shoulder", "knee", "height_m", "clearance_m"):
+        now, top = getattr(stance, part), {"height_m": 0.4, "clearance_m": 0.2}.get(part, 1.0)
         improved = replace(stance, **{part: now + better * (top - now)})
         assert reward.score(improved).total >= base - 1e-12
 
@@ -180,7 +198,9 @@ def test_both_totals_are_told_whichever_is_the_reward():
         assert {"published", "walk_upright", "upright", "hip", "shoulder", "knee"} < set(
             verdict.terms
         )
-        assert {"velocity", "height_m", "forward_m_s"} < set(verdict.terms)
+        assert {"velocity", "height_m", "forward_m_s", "clearance_m", "turn_rad_s"} < set(
+            verdict.terms
+        )
 
 
 def test_an_episode_closes_with_its_last_step_and_is_never_terminal():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -21,6 +22,32 @@ class Head(Protocol):
     def loss(self, feat: Tensor, target: Tensor) -> Tensor:
         """(B, T, F) and the target -> (B, T), unscaled."""
         ...
+
+
+class Aside(nn.Module):
+    """Trains a head or a decoder on features without a word in what they become.
+
+    Gradients of predictions still reach the features, as an actor in a dream needs them.
+
+    Args:
+        part: what is trained aside.
+    """
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> prediction."""
+        return self.part(feat)
+
+    def loss(self, feat: Tensor, target: Tensor) -> Tensor:
+        """(B, T, F) and the target -> (B, T)."""
+        return self.part.loss(feat.detach(), target)  # type: ignore[operator]
+
+    def losses(self, feat: Tensor, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """(B, T, F) and what was observed -> named (B, T) losses."""
+        return self.part.losses(feat.detach(), observation)  # type: ignore[operator]
 
 
 def symlog(x: Tensor) -> Tensor:

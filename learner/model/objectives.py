@@ -7,14 +7,14 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from learner.model.latents import kl
+from learner.model.latents import Latents
 
 
 class Objective(Protocol):
     """Turns the two distributions of the latent into losses."""
 
-    def __call__(self, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
-        """(B, T, S, C) log probabilities -> named (B, T) losses, weighted among each other."""
+    def __call__(self, latents: Latents, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, P) distributions -> named (B, T) losses, weighted among each other."""
         ...
 
 
@@ -31,10 +31,10 @@ class FreeBits(nn.Module):
         super().__init__()
         self.dynamics, self.representation, self.free = dynamics, representation, free
 
-    def forward(self, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
-        """(B, T, S, C) -> dynamics and representation losses (B, T)."""
-        dynamics = kl(post.detach(), prior).clamp(min=self.free)
-        representation = kl(post, prior.detach()).clamp(min=self.free)
+    def forward(self, latents: Latents, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, P) -> dynamics and representation losses (B, T)."""
+        dynamics = latents.kl(post.detach(), prior).clamp(min=self.free)
+        representation = latents.kl(post, prior.detach()).clamp(min=self.free)
         return {
             "dynamics": self.dynamics * dynamics,
             "representation": self.representation * representation,
@@ -63,10 +63,10 @@ class AdaptiveBalance(nn.Module):
         self.balance, self.target, self.low, self.high = balance, target, low, high
         self.register_buffer("scale", torch.ones((), dtype=torch.float32))
 
-    def forward(self, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
-        """(B, T, S, C) -> balanced KL (B, T) times the scale."""
-        to_prior = kl(post.detach(), prior)
-        to_post = kl(post, prior.detach())
+    def forward(self, latents: Latents, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, P) -> balanced KL (B, T) times the scale."""
+        to_prior = latents.kl(post.detach(), prior)
+        to_post = latents.kl(post, prior.detach())
         if torch.is_grad_enabled():
             self.adapt(to_prior.detach().mean())
         mixed = self.balance * to_prior + (1 - self.balance) * to_post

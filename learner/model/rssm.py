@@ -6,22 +6,26 @@ r"""The recurrent state-space model: a deterministic memory and a stochastic sta
                   |  \
                prior  post <-- embed_t
 
-Recurrent state is kept apart from distribution parameters, which are log probabilities.
+Recurrent state is kept apart from the parameters of distributions.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-from learner.model.latents import Categoricals
+from learner.model.latents import Latents
 from learner.model.nets import Dense, Hidden, Linear, NormGRU, Style, mlp
 
 
 class State(NamedTuple):
-    """Recurrent state: deter (..., D) and stoch (..., S * C), both float32."""
+    """Recurrent state: deter (..., D), all that is carried beside stoch (..., width); float32.
+
+    A model whose features are something else than both together overrides `feat` in a subclass.
+    """
 
     deter: Tensor
     stoch: Tensor
@@ -31,40 +35,63 @@ class State(NamedTuple):
         """(..., F): what heads and policies read."""
         return torch.cat([self.stoch, self.deter], -1)
 
-    def detach(self) -> State:
+    def detach(self) -> Self:
         """The same values without their history."""
-        return State(self.deter.detach(), self.stoch.detach())
+        return type(self)(self.deter.detach(), self.stoch.detach())
 
-    def flatten(self) -> State:
+    def flatten(self) -> Self:
         """(B, T, ...) -> (B * T, ...)."""
-        return State(self.deter.flatten(0, 1), self.stoch.flatten(0, 1))
+        return type(self)(self.deter.flatten(0, 1), self.stoch.flatten(0, 1))
 
-    def __getitem__(self, rows: Tensor) -> State:  # type: ignore[override]
+    def __getitem__(self, rows: Tensor | slice) -> Self:  # type: ignore[override]
         """Pick rows of the first axis."""
-        return State(self.deter[rows], self.stoch[rows])
+        return type(self)(self.deter[rows], self.stoch[rows])
+
+    def at(self, steps: int | slice) -> Self:
+        """Pick steps of the second axis, (B, T, ...)."""
+        return type(self)(self.deter[:, steps], self.stoch[:, steps])
+
+
+def stack(states: Sequence[State]) -> State:
+    """Join T states (B, ...) to one (B, T, ...)."""
+    deter, stoch = zip(*states, strict=True)
+    return type(states[0])(torch.stack(deter, 1), torch.stack(stoch, 1))
 
 
 class Dynamics(Protocol):
-    """A latent dynamics model: how states follow from states, actions and observations."""
+    """A latent dynamics model: how states follow from states, actions and observations.
 
-    latents: Categoricals
+    Attributes:
+        action: A, width of the action.
+        latents: the kind of its stochastic state.
+        feat_width: F, of a state's features.
+    """
+
+    action: int
+    latents: Latents
     feat_width: int
 
     def initial(self, batch: int) -> State:
         """State before anything was seen, (B, ...)."""
         ...
 
-    def recall(self, state: State, action: Tensor) -> Tensor:
-        """Memory of the next step (B, D) from the state and the action taken in it (B, A)."""
-        ...
-
     def prior(self, deter: Tensor) -> Tensor:
-        """Log probabilities of the stochastic state before seeing: (..., D) -> (..., S, C)."""
+        """Distribution of the stochastic state before seeing: (..., D) -> (..., S, P)."""
         ...
 
-    def posterior(self, deter: Tensor, embed: Tensor) -> Tensor:
-        """Log probabilities after seeing: (..., D), (..., E) -> (..., S, C)."""
+    def observe_step(
+        self, state: State, action: Tensor, embed: Tensor, noise: Tensor
+    ) -> tuple[State, Tensor]:
+        """Move one step with an observation; see `RSSM.observe_step`."""
         ...
+
+    def imagine_step(self, state: State, action: Tensor, noise: Tensor) -> State:
+        """Move one step without an observation; see `RSSM.imagine_step`."""
+        ...
+
+
+# A recurrent cell: (B, in), (B, D) -> (B, D) in float32.
+Cell = Callable[[int, int, Style], nn.Module]
 
 
 class Start(Protocol):
@@ -100,7 +127,7 @@ class LearnedStart(nn.Module):
 
 
 class RSSM(nn.Module):
-    """RSSM with categorical latents and a layer-norm GRU (DreamerV2, arXiv 2010.02193; DayDreamer).
+    """Recurrent state-space model (PlaNet, arXiv 1811.04551), of any latents and any cell.
 
     Args:
         action: A, width of the action.
@@ -112,6 +139,8 @@ class RSSM(nn.Module):
         start: how sequences start.
         prior_layers: hidden layers between memory and prior.
         post_layers: hidden layers between memory with embedding and posterior.
+        cell: makes the recurrent cell from input width, D and style; by default the layer-norm
+            GRU of DreamerV2 (arXiv 2010.02193).
     """
 
     def __init__(
@@ -120,21 +149,22 @@ class RSSM(nn.Module):
         embed: int,
         deter: int,
         units: int,
-        latents: Categoricals,
+        latents: Latents,
         style: Style,
         start: nn.Module,
         prior_layers: int = 1,
         post_layers: int = 1,
+        cell: Cell = NormGRU,
     ) -> None:
         super().__init__()
-        self.deter, self.latents, self.start = deter, latents, start
+        self.action, self.deter, self.latents, self.start = action, deter, latents, start
         self.feat_width = deter + latents.width
         self.inputs = Dense(latents.width + action, units, style)
-        self.cell = NormGRU(units, deter, style)
+        self.cell = cell(units, deter, style)
         self.prior_layers = mlp(deter, Hidden(units, prior_layers, style))
-        self.prior_out = Linear(units, latents.width, style)
+        self.prior_out = Linear(units, latents.raw, style)
         self.post_layers = mlp(deter + embed, Hidden(units, post_layers, style))
-        self.post_out = Linear(units, latents.width, style)
+        self.post_out = Linear(units, latents.raw, style)
 
     def initial(self, batch: int) -> State:
         """State before anything was seen, (B, ...)."""
@@ -145,13 +175,13 @@ class RSSM(nn.Module):
         return self.cell(self.inputs(torch.cat([state.stoch, action], -1)), state.deter)
 
     def prior(self, deter: Tensor) -> Tensor:
-        """(..., D) -> (..., S, C) log probabilities."""
-        return self.latents.log_probs(self.prior_out(self.prior_layers(deter)))
+        """(..., D) -> (..., S, P)."""
+        return self.latents.dist(self.prior_out(self.prior_layers(deter)))
 
     def posterior(self, deter: Tensor, embed: Tensor) -> Tensor:
-        """(..., D), (..., E) -> (..., S, C) log probabilities."""
+        """(..., D), (..., E) -> (..., S, P)."""
         seen = torch.cat([deter.to(embed.dtype), embed], -1)
-        return self.latents.log_probs(self.post_out(self.post_layers(seen)))
+        return self.latents.dist(self.post_out(self.post_layers(seen)))
 
     def observe_step(
         self, state: State, action: Tensor, embed: Tensor, noise: Tensor
@@ -165,7 +195,7 @@ class RSSM(nn.Module):
             noise: (B, S) uniform.
 
         Returns:
-            The next state and its posterior's log probabilities (B, S, C).
+            The next state and its posterior (B, S, P).
         """
         deter = self.recall(state, action)
         post = self.posterior(deter, embed)

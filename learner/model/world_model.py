@@ -10,23 +10,38 @@ Sequence of a chunk, and what each state has seen:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from learner.model.encoders import Decoder, Encoder
 from learner.model.objectives import Objective
-from learner.model.rssm import RSSM, State
+from learner.model.rssm import Dynamics, State, stack
 
 Batch = Mapping[str, Tensor]
 Act = Callable[[State, Tensor], Tensor]
+Extra = Callable[["WorldModel", "Posterior", Batch], dict[str, Tensor]]
+
+
+class Embeds(Protocol):
+    """An encoder: what was observed becomes one vector.
+
+    Attributes:
+        width: E.
+    """
+
+    width: int
+
+    def __call__(self, observation: Batch) -> Tensor:
+        """Dict of (..., shape) -> (..., E)."""
+        ...
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Result of watching a batch: states (B, T, ...) and post log probabilities (B, T, S, C)."""
+    """Result of watching a batch: states (B, T, ...) and their distributions (B, T, S, P)."""
 
     states: State
     post: Tensor
@@ -64,7 +79,8 @@ def prev_actions(action: Tensor, is_first: Tensor, before: Tensor | None = None)
 
 def restart(state: State, start: State, first: Tensor) -> State:
     """`start` where `first` (B, 1), else `state`; whatever the state was, even not finite."""
-    return State(*(torch.where(first, new, old) for old, new in zip(state, start, strict=True)))
+    pairs = zip(state, start, strict=True)
+    return type(state)(*(torch.where(first, new, old) for old, new in pairs))
 
 
 class WorldModel(nn.Module):
@@ -77,20 +93,26 @@ class WorldModel(nn.Module):
         reward: head for the reward on arriving.
         cont: head for the probability that the episode goes on.
         objective: what holds prior and posterior together.
+        extras: further losses of what was watched, such as latent overshooting.
     """
+
+    encoder: Embeds
+    dynamics: Dynamics
 
     def __init__(
         self,
-        encoder: Encoder,
-        dynamics: RSSM,
-        decoder: Decoder,
+        encoder: nn.Module,
+        dynamics: nn.Module,
+        decoder: nn.Module,
         reward: nn.Module,
         cont: nn.Module,
         objective: Objective,
+        extras: Sequence[Extra] = (),
     ) -> None:
         super().__init__()
         self.encoder, self.dynamics, self.decoder = encoder, dynamics, decoder
         self.reward, self.cont, self.objective = reward, cont, objective
+        self.extras = tuple(extras)
 
     def step(
         self, state: State, action: Tensor, embed: Tensor, first: Tensor, noise: Tensor
@@ -105,7 +127,7 @@ class WorldModel(nn.Module):
             noise: (B, S) uniform.
 
         Returns:
-            The new state and its posterior's log probabilities (B, S, C).
+            The new state and its distribution (B, S, P).
         """
         fresh = restart(state, self.dynamics.initial(first.shape[0]), first)
         action = torch.where(first, 0.0, action)
@@ -134,17 +156,19 @@ class WorldModel(nn.Module):
             state, post = self.dynamics.observe_step(fresh, actions[:, t], embed[:, t], noise[t])
             states.append(state)
             posts.append(post)
-        deter, stoch = zip(*states, strict=True)
-        return Posterior(State(torch.stack(deter, 1), torch.stack(stoch, 1)), torch.stack(posts, 1))
+        return Posterior(stack(states), torch.stack(posts, 1))
 
     def losses(self, batch: Batch) -> tuple[dict[str, Tensor], State]:
         """All model losses, (B, T) each, and the posterior states (B, T, ...)."""
         watched = self.observe(batch)
         feat = watched.states.feat
-        losses = self.objective(watched.post, self.dynamics.prior(watched.states.deter))
-        losses |= self.decoder.losses(feat, batch)
+        prior = self.dynamics.prior(watched.states.deter)
+        losses = self.objective(self.dynamics.latents, watched.post, prior)
+        losses |= self.decoder.losses(feat, batch)  # type: ignore[operator]
         losses["reward"] = self.reward.loss(feat, batch["reward"])  # type: ignore[operator]
         losses["continue"] = self.cont.loss(feat, 1 - batch["is_terminal"].float())  # type: ignore[operator]
+        for extra in self.extras:
+            losses |= extra(self, watched, batch)
         return losses, watched.states
 
     def imagine(self, start: State, act: Act, noises: tuple[Tensor, Tensor]) -> Dream:
@@ -160,5 +184,20 @@ class WorldModel(nn.Module):
             actions.append(act(states[-1].detach(), action_noise))
             states.append(self.dynamics.imagine_step(states[-1], actions[-1], latent_noise))
         actions.append(act(states[-1].detach(), noises[1][-1]))
-        deter, stoch = zip(*states, strict=True)
-        return Dream(State(torch.stack(deter, 1), torch.stack(stoch, 1)), torch.stack(actions, 1))
+        return Dream(stack(states), torch.stack(actions, 1))
+
+    def unroll(self, start: State, actions: Tensor, noise: Tensor) -> State:
+        """Follow N action sequences open loop.
+
+        Args:
+            start: (N, ...).
+            actions: (N, H, A), the first one taken in `start`.
+            noise: (H, N, S) uniform.
+
+        Returns:
+            The H states after them, (N, H, ...).
+        """
+        states = [start]
+        for t in range(actions.shape[1]):
+            states.append(self.dynamics.imagine_step(states[-1], actions[:, t], noise[t]))
+        return stack(states[1:])

@@ -34,13 +34,13 @@ def plain_gradients(post: Tensor, prior: Tensor, weight: Tensor) -> tuple[Tensor
 
 
 def log_probs(post: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
-    return LATENTS.log_probs(post), LATENTS.log_probs(prior)
+    return LATENTS.dist(post), LATENTS.dist(prior)
 
 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 0.8, 1.0])
 def test_balance_changes_gradients_but_not_the_value(balance: float):
     post, prior = leaf(3.0, 1), leaf(3.0, 2)
-    loss = AdaptiveBalance(balance, target=1e-3)(*log_probs(post, prior))["kl"]
+    loss = AdaptiveBalance(balance, target=1e-3)(LATENTS, *log_probs(post, prior))["kl"]
     np.testing.assert_allclose(loss.detach(), plain(post, prior).detach(), rtol=1e-4)
     got = torch.autograd.grad(loss.sum(), (post, prior), allow_unused=True)
     to_post, to_prior = plain_gradients(post, prior, torch.ones(3, 5))
@@ -54,7 +54,7 @@ def test_the_scale_falls_by_a_tenth_while_the_divergence_is_small_and_is_used_at
     mean = float(plain(post, prior).detach().mean())
     assert mean < 3.5 / 1.1
     for n in range(1, 4):
-        loss = objective(*log_probs(post, prior))["kl"]
+        loss = objective(LATENTS, *log_probs(post, prior))["kl"]
         assert float(objective.scale) == pytest.approx(1.1**-n, rel=1e-5)
         assert float(loss.detach().mean()) == pytest.approx(mean * 1.1**-n, rel=1e-4)
 
@@ -62,13 +62,13 @@ def test_the_scale_falls_by_a_tenth_while_the_divergence_is_small_and_is_used_at
 def test_the_scale_never_rises_above_one_nor_falls_below_its_least():
     objective = AdaptiveBalance(target=3.5)
     far = log_probs(leaf(20.0, 1), leaf(20.0, 2))
-    objective(*far)
+    objective(LATENTS, *far)
     assert float(objective.scale) == 1.0
     near = log_probs(leaf(0.1, 1), leaf(0.1, 2))
     for _ in range(100):
-        objective(*near)
+        objective(LATENTS, *near)
     assert float(objective.scale) == pytest.approx(1e-3)
-    objective(*far)
+    objective(LATENTS, *far)
     assert float(objective.scale) == pytest.approx(1.1e-3)
 
 
@@ -77,14 +77,14 @@ def test_the_scale_rests_within_a_tenth_of_the_target(factor: float):
     post, prior = leaf(1.0, 1), leaf(1.0, 2)
     objective = AdaptiveBalance(target=float(plain(post, prior).detach().mean()) * factor)
     objective.scale.fill_(0.5)
-    objective(*log_probs(post, prior))
+    objective(LATENTS, *log_probs(post, prior))
     assert float(objective.scale) == 0.5
 
 
 def test_the_scale_rests_while_nothing_is_learnt():
     objective = AdaptiveBalance(target=3.5)
     with torch.no_grad():
-        objective(*log_probs(leaf(0.1, 1), leaf(0.1, 2)))
+        objective(LATENTS, *log_probs(leaf(0.1, 1), leaf(0.1, 2)))
     assert float(objective.scale) == 1.0
 
 
@@ -97,7 +97,7 @@ def mixed() -> tuple[Tensor, Tensor, Tensor, float]:
 
 def test_free_nats_are_given_to_each_step_and_not_to_the_mean():
     post, prior, nats, free = mixed()
-    losses = FreeBits(0.5, 0.1, free)(*log_probs(post, prior))
+    losses = FreeBits(0.5, 0.1, free)(LATENTS, *log_probs(post, prior))
     expected = np.maximum(nats.numpy(), free)
     np.testing.assert_allclose(losses["dynamics"].detach(), 0.5 * expected, rtol=1e-5)
     np.testing.assert_allclose(losses["representation"].detach(), 0.1 * expected, rtol=1e-5)
@@ -109,7 +109,7 @@ def test_below_the_free_nats_gradients_are_exactly_zero_and_above_them_plain():
     above = nats > free
     assert 0 < above.sum() < above.numel()
     to_post, to_prior = plain_gradients(post, prior, above.double())
-    losses = FreeBits(0.5, 0.1, free)(*log_probs(post, prior))
+    losses = FreeBits(0.5, 0.1, free)(LATENTS, *log_probs(post, prior))
     got = torch.autograd.grad(sum(losses.values()).sum(), (post, prior))  # type: ignore[union-attr]
     assert got[0][~above].eq(0).all() and got[1][~above].eq(0).all()
     np.testing.assert_allclose(got[0], 0.1 * to_post, atol=1e-5)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from learner.agent import Agent
-from learner.model.rssm import State
+from learner.model.rssm import RSSM, State
 from learner.model.world_model import WorldModel, prev_actions
 
 Batch = dict[str, Tensor]
@@ -155,15 +155,19 @@ def dream(model: WorldModel, actions: Tensor, seed: int = 0):
 
 def test_a_dream_is_a_rollout_of_the_prior(agent: Agent):
     model, actions = agent.model, torch.randn(5, 3, 12)
+    rssm = model.dynamics
+    assert isinstance(rssm, RSSM)
     dreamt, start, noise = dream(model, actions)
     assert dreamt.states.deter.shape == (3, 5, 16) and dreamt.actions.shape == (3, 5, 12)
     assert same(at(dreamt.states, 0), start)
     state = start
     for t in range(4):
-        deter = model.dynamics.recall(state, actions[t])
-        state = State(deter, model.dynamics.latents.sample(model.dynamics.prior(deter), noise[t]))
+        deter = rssm.recall(state, actions[t])
+        state = State(deter, rssm.latents.sample(rssm.prior(deter), noise[t]))
         assert same(at(dreamt.states, t + 1), state)
     np.testing.assert_array_equal(dreamt.actions.transpose(0, 1), actions)
+    unrolled = model.unroll(start, actions[:4].transpose(0, 1), noise)
+    assert all(same(unrolled.at(t), at(dreamt.states, t + 1)) for t in range(4))
 
 
 @pytest.mark.parametrize("t", range(4))

@@ -33,7 +33,7 @@ class AdamSettings:
     decay: float = 0.0
 
 
-class _Flat:
+class Flat:
     """Parameters of one type in one piece of memory, with gradients and moments beside it."""
 
     def __init__(self, params: list[nn.Parameter]) -> None:
@@ -70,7 +70,7 @@ class Adam:
         self.settings, self.steps = settings, torch.zeros((), dtype=torch.long)
         params = [p for p in params if p.requires_grad]
         kinds = ([p for p in params if p.ndim > 1], [p for p in params if p.ndim <= 1])
-        self.flats = [_Flat(kind) for kind in kinds if kind]
+        self.flats = [Flat(kind) for kind in kinds if kind]
 
     @torch.no_grad()
     def step(self, loss: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class Adam:
             flat.grad.zero_()
         return norm
 
-    def _descend(self, flat: _Flat, grad: Tensor) -> None:
+    def _descend(self, flat: Flat, grad: Tensor) -> None:
         lr, steps = self.settings.lr, int(self.steps)
         if self.settings.decay and flat.params[0].ndim > 1:
             flat.master.mul_(1 - lr * self.settings.decay)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from learner.model.nets import Norm, Style
+from learner.model.nets import Style
 
 SIZE = 64
 KERNELS = (4, 4, 4, 4)
@@ -21,7 +21,7 @@ class _Conv(nn.Module):
         # The reference leaves the kernel's area out of a convolution's fan.
         style.init(self.conv.weight, depth_in, depth_out, 1.0)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-        self.norm = Norm(depth_out, style)
+        self.norm = style.norm(depth_out, style)
         self.act = style.act
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class _Deconv(nn.Module):
         area = kernel * kernel
         style.init(self.conv.weight, depth_in * area, depth_out * area, 1.0)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-        self.norm = nn.Identity() if last else Norm(depth_out, style)
+        self.norm = nn.Identity() if last else style.norm(depth_out, style)
         self.act = nn.Identity() if last else style.act
 
     def forward(self, x: Tensor) -> Tensor:

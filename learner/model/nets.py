@@ -43,10 +43,24 @@ Activation = Callable[[Tensor], Tensor]
 
 
 class Style:
-    """What all layers of one system share: activation, weight initialisation and norm epsilon."""
+    """What all layers of one system share.
 
-    def __init__(self, act: Activation, init: Init, eps: float = 1e-3) -> None:
-        self.act, self.init, self.eps = act, init, eps
+    Args:
+        act: activation.
+        init: initialisation of weights.
+        eps: of the norm.
+        norm: makes what stands between a layer's weights and its activation from the layer's width
+            and this style; layer norm unless given.
+    """
+
+    def __init__(
+        self,
+        act: Activation,
+        init: Init,
+        eps: float = 1e-3,
+        norm: Callable[[int, Style], nn.Module] | None = None,
+    ) -> None:
+        self.act, self.init, self.eps, self.norm = act, init, eps, norm or Norm
 
 
 class Linear(nn.Module):
@@ -80,12 +94,12 @@ class Norm(nn.Module):
 
 
 class Dense(nn.Module):
-    """Linear without bias, layer norm, activation."""
+    """Linear without bias, the style's norm, activation."""
 
     def __init__(self, width_in: int, width_out: int, style: Style) -> None:
         super().__init__()
         self.linear = Linear(width_in, width_out, style, bias=False)
-        self.norm = Norm(width_out, style)
+        self.norm = style.norm(width_out, style)
         self.act = style.act
 
     def forward(self, x: Tensor) -> Tensor:

@@ -90,6 +90,34 @@ class Dynamics(Protocol):
         ...
 
 
+class Inputs(Protocol):
+    """What stands between stochastic state with action and the recurrent cell.
+
+    Attributes:
+        width: of its output.
+    """
+
+    width: int
+
+    def __call__(self, stoch: Tensor, action: Tensor) -> Tensor:
+        """(B, width of a sample), (B, A) -> (B, width)."""
+        ...
+
+
+class JoinedInputs(nn.Module):
+    """One layer for stochastic state and action together (PlaNet)."""
+
+    def __init__(self, stoch: int, action: int, units: int, style: Style) -> None:
+        super().__init__()
+        self.layer, self.width = Dense(stoch + action, units, style), units
+
+    def forward(self, stoch: Tensor, action: Tensor) -> Tensor:
+        """(B, width of a sample), (B, A) -> (B, width)."""
+        return self.layer(torch.cat([stoch, action], -1))
+
+
+# From width of a sample, A, units and style.
+MakeInputs = Callable[[int, int, int, Style], Inputs]
 # A recurrent cell: (B, in), (B, D) -> (B, D) in float32.
 Cell = Callable[[int, int, Style], nn.Module]
 
@@ -141,6 +169,7 @@ class RSSM(nn.Module):
         post_layers: hidden layers between memory with embedding and posterior.
         cell: makes the recurrent cell from input width, D and style; by default the layer-norm
             GRU of DreamerV2 (arXiv 2010.02193).
+        inputs: makes what the cell reads of stochastic state and action.
     """
 
     def __init__(
@@ -155,12 +184,13 @@ class RSSM(nn.Module):
         prior_layers: int = 1,
         post_layers: int = 1,
         cell: Cell = NormGRU,
+        inputs: MakeInputs = JoinedInputs,
     ) -> None:
         super().__init__()
         self.action, self.deter, self.latents, self.start = action, deter, latents, start
         self.feat_width = deter + latents.width
-        self.inputs = Dense(latents.width + action, units, style)
-        self.cell = cell(units, deter, style)
+        self.inputs = inputs(latents.width, action, units, style)
+        self.cell = cell(self.inputs.width, deter, style)
         self.prior_layers = mlp(deter, Hidden(units, prior_layers, style))
         self.prior_out = Linear(units, latents.raw, style)
         self.post_layers = mlp(deter + embed, Hidden(units, post_layers, style))
@@ -172,7 +202,7 @@ class RSSM(nn.Module):
 
     def recall(self, state: State, action: Tensor) -> Tensor:
         """(B, ...), (B, A) -> (B, D)."""
-        return self.cell(self.inputs(torch.cat([state.stoch, action], -1)), state.deter)
+        return self.cell(self.inputs(state.stoch, action), state.deter)
 
     def prior(self, deter: Tensor) -> Tensor:
         """(..., D) -> (..., S, P)."""

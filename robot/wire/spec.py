@@ -6,9 +6,38 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
+
+
+class OneHot(gym.spaces.Box):
+    """One of n choices, written as n float32 numbers of which one is 1 and the others 0.
+
+    All zeros belong to it too: they stand for no choice, as the last step of an episode has it.
+
+    Args:
+        n: number of choices, 1 or more.
+        seed: of `sample`.
+    """
+
+    def __init__(self, n: int, seed: int | None = None) -> None:
+        super().__init__(0.0, 1.0, (n,), np.float32, seed)
+
+    def sample(self, mask: None = None, probability: None = None) -> np.ndarray:
+        """Draw a choice (n,), all alike."""
+        return np.eye(self.shape[0], dtype=np.float32)[self.np_random.integers(self.shape[0])]
+
+    def contains(self, x: Any) -> bool:
+        """Whether x is (n,) with at most one 1, and 0 elsewhere."""
+        return super().contains(x) and bool(np.isin(x, (0, 1)).all() and np.sum(x) <= 1)
+
+    def __repr__(self) -> str:
+        return f"OneHot({self.shape[0]})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OneHot) and super().__eq__(other)
 
 
 @dataclass(frozen=True)
@@ -16,7 +45,7 @@ class Spec:
     """One array that crosses a seam.
 
     Args:
-        space: Gymnasium space (Box for vectors and images, Discrete for ids): shape, type, bounds.
+        space: Gymnasium space: shape, type, bounds; Box for vectors and images, OneHot for choices.
         unit: SI unit of the values, "1" for none.
         frame: frame in which a vector is expressed, such as "body" or "joint".
         centre: value that an encoder may subtract, broadcast to the shape.
@@ -43,6 +72,11 @@ class Spec:
     def is_image(self) -> bool:
         """Whether this is an (H, W, C) picture of bytes."""
         return self.dtype == np.uint8 and len(self.shape) == 3
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether this is a choice among a few, written as a one-hot vector."""
+        return isinstance(self.space, OneHot)
 
     def check(self, name: str, value: np.ndarray) -> None:
         """Refuse a value that does not fit.
@@ -79,7 +113,7 @@ class RobotSpec:
 
     Args:
         observation: spec of each sensed key.
-        action: spec of the action; Box in [-1, 1] or Discrete.
+        action: spec of the action; a vector in [-1, 1], or a one-hot choice (`discrete`).
         control_hz: decisions per second.
         mirror: per key the left-right reflection as (permutation, sign), where the body has one.
     """
@@ -109,6 +143,17 @@ def box(
     centre = (space.high + space.low) / 2 if scale is None else np.zeros(space.shape, np.float32)
     half = (space.high - space.low) / 2 if scale is None else scale
     return Spec(space, unit, frame, centre, np.broadcast_to(np.float32(half), space.shape))
+
+
+def discrete(n: int) -> Spec:
+    """Spec of a choice among n: a one-hot float32 vector (n,), in replay and on the wire.
+
+    Raises:
+        ValueError: for fewer than one choice.
+    """
+    if n < 1:
+        raise ValueError(f"discrete: got {n} choices; allowed is 1 or more")
+    return Spec(OneHot(n))
 
 
 def image(height: int, width: int, channels: int = 3) -> Spec:

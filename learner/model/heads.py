@@ -60,8 +60,8 @@ def symexp(x: Tensor) -> Tensor:
     return torch.sign(x) * torch.expm1(torch.abs(x))
 
 
-class _Trunk(nn.Module):
-    """Layers and a final linear map to `outputs`, in float32."""
+class Trunk(nn.Module):
+    """What heads are made of: layers and a final linear map to `outputs`, in float32."""
 
     def __init__(self, width: int, outputs: int, hidden: Hidden, scale: float) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Trunk(nn.Module):
         return self.out(self.layers(feat)).float()
 
 
-class VectorHead(_Trunk):
+class VectorHead(Trunk):
     """Predicts a vector; squared error summed over its entries.
 
     Args:
@@ -95,7 +95,7 @@ class VectorHead(_Trunk):
         return (self.raw(feat) - target).square().sum(-1)
 
 
-class SymlogHead(_Trunk):
+class SymlogHead(Trunk):
     """Predicts a scalar in symlog space with squared error (DayDreamer, nets.py, `symlog`)."""
 
     def __init__(self, width: int, hidden: Hidden, scale: float = 0.1) -> None:
@@ -110,7 +110,7 @@ class SymlogHead(_Trunk):
         return (self.raw(feat).squeeze(-1) - symlog(target)).square()
 
 
-class TwoHotHead(_Trunk):
+class TwoHotHead(Trunk):
     """Predicts a scalar as a distribution over bins that are even in symlog space.
 
     DreamerV3 (arXiv 2301.04104) in its January 2023 form: target symlog(x), decoded by
@@ -156,7 +156,7 @@ class TwoHotHead(_Trunk):
         return -((1 - share) * at_low + share * at_high)
 
 
-class ContinueHead(_Trunk):
+class ContinueHead(Trunk):
     """Predicts the probability that the episode goes on."""
 
     def __init__(self, width: int, hidden: Hidden, scale: float = 0.1) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learner.behaviour.actor_critic import ActorCritic
+from learner.behaviour.interface import Behaviour
 from learner.behaviour.noise import Noise
 from learner.model.rssm import State
 from learner.model.world_model import WorldModel
 from learner.train.optimisers import check_fit
 from learner.train.sampling import Sampler
-from learner.train.updates import Lesson, Update
+from learner.train.updates import Lesson, Step
 
 Prepare = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
@@ -41,13 +41,13 @@ class Agent(nn.Module):
 
     Args:
         model: the world model.
-        behaviour: the actor-critic.
+        behaviour: chooses actions.
         updates: run in order on every batch.
         diet: what it learns from.
     """
 
     def __init__(
-        self, model: WorldModel, behaviour: ActorCritic, updates: Sequence[Update], diet: Diet
+        self, model: WorldModel, behaviour: Behaviour, updates: Sequence[Step], diet: Diet
     ) -> None:
         super().__init__()
         self.model, self.behaviour = model, behaviour
@@ -96,7 +96,7 @@ class Agent(nn.Module):
         """Everything that learning goes on from, by name: live, to be copied or saved."""
         found = {f"agent.{k}": v for k, v in self.state_dict().items()}
         for update in self.updates:
-            for name, tensor in update.optimiser.tensors().items():
+            for name, tensor in update.tensors().items():
                 found[f"optimiser.{update.name}.{name}"] = tensor
         return found
 
@@ -112,13 +112,13 @@ class Agent(nn.Module):
         for update in self.updates:
             prefix = f"optimiser.{update.name}."
             mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            update.optimiser.load(mine)
+            update.load(mine)
 
     def _policy_state(self) -> dict[str, Tensor]:
         parts = {
             "encoder": self.model.encoder,
             "dynamics": self.model.dynamics,
-            "actor": self.behaviour.actor,
+            **self.behaviour.parts(self.model),
         }
         return {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
 
@@ -146,7 +146,7 @@ class AgentPolicy:
         """State before an episode."""
         with torch.inference_mode():
             state = self.agent.model.dynamics.initial(1)
-        return Carry(state, torch.zeros(1, self.agent.behaviour.actor.action))
+        return Carry(state, torch.zeros(1, self.agent.model.dynamics.action))
 
     def act(self, carry: Carry, observation: Mapping[str, np.ndarray]) -> tuple[Carry, np.ndarray]:
         """One step: observation arrays without batch axis -> next carry and action (A,)."""
@@ -157,6 +157,5 @@ class AgentPolicy:
             latent = self.noise.latent(model.dynamics.latents.stoch)
             embed = model.encoder(seen)
             state, _ = model.step(carry.state, carry.action, embed, first, latent)
-            noise = self.noise.action(carry.action.shape[-1])
-            action = self.agent.behaviour.act(state, noise)
+            action = self.agent.behaviour.act(model, state, self.noise)
         return Carry(state, action), action[0].numpy().copy()

@@ -22,6 +22,11 @@ class Normal(NamedTuple):
         """(..., A) standard normal noise -> (..., A), with gradients to mean and std."""
         return self.mean + self.std * noise
 
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log density of (..., A), summed over its dimensions -> (...)."""
+        far = ((action - self.mean) / self.std).square()
+        return -(0.5 * far + torch.log(self.std) + 0.5 * math.log(2 * math.pi)).sum(-1)
+
     def entropy(self) -> Tensor:
         """(..., A) nats of each dimension."""
         return torch.log(self.std) + 0.5 * math.log(2 * math.pi * math.e)

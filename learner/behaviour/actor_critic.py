@@ -1,77 +1,92 @@
-"""The actor-critic that learns inside the dreams of a world model, by gradients through them."""
+"""The actor-critic that learns inside the dreams of a world model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from learner.behaviour.actor import NormalActor
 from learner.behaviour.critic import Critic
+from learner.behaviour.gradient import Gradient, Through
+from learner.behaviour.noise import Noise
 from learner.behaviour.normalise import AdvantageScale, Exploration
-from learner.behaviour.returns import dream_weights, lambda_return
+from learner.behaviour.returns import Judged, Returns
+from learner.behaviour.rewards import DreamReward, TaskReward
 from learner.model.rssm import State
 from learner.model.world_model import Dream, WorldModel
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """How far and how patiently a dream looks ahead.
+class Actor(Protocol):
+    """Gives distributions of actions.
 
-    Args:
-        horizon: H, imagined steps.
-        gamma: discount per step.
-        lam: of the lambda return.
+    Attributes:
+        action: A, width of an action.
     """
 
-    horizon: int
-    gamma: float
-    lam: float
+    action: int
+
+    def __call__(self, feat: Tensor) -> Any:
+        """(..., F) -> distribution of (..., A), with `sample`, `log_prob` and `entropy`."""
+        ...
+
+    def entropy_bounds(self) -> tuple[float, float]:
+        """Least and greatest entropy of one dimension, in nats."""
+        ...
 
 
 class ActorCritic(nn.Module):
     """Chooses actions, and learns to by dreaming.
 
-    The value of a state excludes the reward of that state: what counts first is the reward
-    predicted on arriving in the next.
-
     Args:
         actor: the policy.
         critic: values of states.
+        horizon: H, imagined steps.
+        returns: how rewards, values and ends become targets.
         scale: how advantages are scaled.
         explore: bonus for randomness.
-        outlook: horizon, discount, lambda.
+        gradient: how the actor's gradient is estimated.
+        reward: what the actor is paid for.
     """
 
     def __init__(
         self,
-        actor: NormalActor,
+        actor: Actor,
         critic: Critic,
+        horizon: int,
+        returns: Returns,
         scale: AdvantageScale,
         explore: Exploration,
-        outlook: Outlook,
+        gradient: Gradient | None = None,
+        reward: DreamReward | None = None,
     ) -> None:
         super().__init__()
-        self.actor, self.critic, self.scale = actor, critic, scale
-        self.explore, self.outlook = explore, outlook
+        self.actor, self.critic, self.horizon = actor, critic, horizon
+        self.returns, self.scale, self.explore = returns, scale, explore
+        self.gradient, self.reward = gradient or Through(), reward or TaskReward()
 
-    def act(self, state: State, noise: Tensor) -> Tensor:
+    def act(self, model: WorldModel, state: State, noise: Noise) -> Tensor:
+        """Sample an action in one state, (1, ...) -> (1, A)."""
+        return self.sample(state, noise.action(self.actor.action))
+
+    def parts(self, model: WorldModel) -> dict[str, nn.Module]:
+        """The actor."""
+        return {"actor": self.actor}  # type: ignore[dict-item]
+
+    def sample(self, state: State, noise: Tensor) -> Tensor:
         """Sample actions: (N, ...), (N, A) standard normal -> (N, A)."""
         return self.actor(state.feat).sample(noise)
 
     def dream(self, model: WorldModel, start: State) -> Dream:
         """Imagine from N detached starts; the model's weights must be frozen by the caller."""
-        count, steps = start.deter.shape[0], self.outlook.horizon
-        device = start.deter.device
-        latent = torch.rand(steps, count, model.dynamics.latents.stoch, device=device)
-        action = torch.randn(steps + 1, count, self.actor.action, device=device)
-        return model.imagine(start, self.act, (latent, action))
+        count, device = start.stoch.shape[0], start.stoch.device
+        latent = torch.rand(self.horizon, count, model.dynamics.latents.stoch, device=device)
+        action = torch.randn(self.horizon + 1, count, self.actor.action, device=device)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient.through):
+            return model.imagine(start, self.sample, (latent, action))
 
-    def returns(
-        self, model: WorldModel, dream: Dream, live: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Lambda returns (N, H), values (N, H+1) and weights (N, H+1) of a dream.
+    def judge(self, model: WorldModel, dream: Dream, live: Tensor) -> Judged:
+        """Say what a dream was worth.
 
         Args:
             model: predicts reward and continuation.
@@ -79,24 +94,23 @@ class ActorCritic(nn.Module):
             live: (N,) 1 where the start was not terminal.
         """
         feat = dream.states.feat
-        value = self.critic(feat)
         cont = torch.cat([live[:, None], model.cont(feat[:, 1:])], 1)
-        reward = model.reward(feat[:, 1:])
-        gamma, lam = self.outlook.gamma, self.outlook.lam
-        returns = lambda_return(reward, value, gamma * cont[:, 1:], lam)
-        return returns, value, dream_weights(cont, gamma)
+        return self.returns(self.reward(model, dream), self.critic(feat), cont)
 
-    def actor_loss(self, dream: Dream, returns: Tensor, value: Tensor, weight: Tensor) -> Tensor:
-        """(N, H) weighted loss; gradients reach the actor through dynamics, reward and values.
+    def actor_loss(self, dream: Dream, judged: Judged) -> Tensor:
+        """(N, L) weighted loss; gradients reach the actor through the dream or through its odds.
 
-        The baseline is detached, unlike the reference's, which differentiates it by oversight.
+        The baseline is detached, unlike DayDreamer's, which differentiates it by oversight.
         """
-        advantage = self.scale(returns, value[:, :-1].detach())
-        policy = self.actor(dream.states.feat[:, :-1].detach())
+        steps = judged.credit.shape[1]
+        advantage = self.scale(judged.credit, judged.baseline.detach())
+        policy = self.actor(dream.states.at(slice(0, steps)).feat.detach())
+        log_prob = policy.log_prob(dream.actions[:, :steps].detach())
         bonus = self.explore(policy.entropy(), self.actor.entropy_bounds())
-        return -weight[:, :-1] * (advantage + bonus)
+        return -judged.credit_weight * (self.gradient(advantage, log_prob) + bonus)
 
-    def critic_loss(self, dream: Dream, returns: Tensor, weight: Tensor) -> Tensor:
-        """(N, H) weighted loss; gradients reach the critic's head alone."""
-        feat = dream.states.feat[:, :-1].detach()
-        return weight[:, :-1] * self.critic.loss(feat, returns.detach())
+    def critic_loss(self, dream: Dream, judged: Judged) -> Tensor:
+        """(N, K) weighted loss; gradients reach the critic's head alone."""
+        steps = slice(judged.first, judged.first + judged.returns.shape[1])
+        feat = dream.states.at(steps).feat.detach()
+        return judged.weight * self.critic.loss(feat, judged.returns.detach())

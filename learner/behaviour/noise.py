@@ -10,14 +10,28 @@ from torch import Tensor
 
 
 class Noise(Protocol):
-    """Gives the random numbers of one policy step."""
+    """Gives the random numbers of one policy step.
+
+    Attributes:
+        exploring: whether actions are to be tried; if not, the policy shows its best.
+    """
+
+    exploring: bool
 
     def latent(self, stoch: int) -> Tensor:
         """(1, S) uniform in [0, 1)."""
         ...
 
     def action(self, width: int) -> Tensor:
-        """(1, A) standard normal."""
+        """(1, A) standard normal, zeros when not exploring."""
+        ...
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers for a search, exploring or not."""
+        ...
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1) for a search, exploring or not."""
         ...
 
 
@@ -28,16 +42,26 @@ class SeededNoise:
         seed: of the generator.
     """
 
+    exploring = True
+
     def __init__(self, seed: int) -> None:
         self.generator = torch.Generator().manual_seed(seed)
 
     def latent(self, stoch: int) -> Tensor:
         """(1, S) uniform."""
-        return torch.rand(1, stoch, generator=self.generator)
+        return self.uniform(1, stoch)
 
     def action(self, width: int) -> Tensor:
         """(1, A) normal."""
-        return torch.randn(1, width, generator=self.generator)
+        return self.normal(1, width)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal."""
+        return torch.randn(*shape, generator=self.generator)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform."""
+        return torch.rand(*shape, generator=self.generator)
 
 
 class SmoothNoise(SeededNoise):
@@ -69,6 +93,8 @@ class SmoothNoise(SeededNoise):
 
 class ModeNoise(SeededNoise):
     """Acts by the mode of the policy; latents are still drawn, as in training."""
+
+    exploring = False
 
     def action(self, width: int) -> Tensor:
         """(1, A) zeros."""

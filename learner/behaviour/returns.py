@@ -2,8 +2,69 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Protocol
+
 import torch
 from torch import Tensor
+
+
+class Judged(NamedTuple):
+    """What a dream was worth: what the critic should have said, and what actions are credited with.
+
+    Args:
+        first: index of the state that entry 0 of `returns` belongs to.
+        returns: (N, K) targets of the critic.
+        weight: (N, K) how much each counts, detached.
+        credit: (N, L) what the actions taken in states 0..L-1 led to.
+        baseline: (N, L) what was expected of those states.
+        credit_weight: (N, L) how much each counts, detached.
+    """
+
+    first: int
+    returns: Tensor
+    weight: Tensor
+    credit: Tensor
+    baseline: Tensor
+    credit_weight: Tensor
+
+    def detach(self) -> Judged:
+        """The same values without their history."""
+        return Judged(self.first, *(part.detach() for part in self[1:]))
+
+
+class Returns(Protocol):
+    """A paper's bookkeeping of rewards, values and ends along a dream."""
+
+    def __call__(self, reward: Tensor, value: Tensor, cont: Tensor) -> Judged:
+        """Judge a dream.
+
+        Args:
+            reward: (N, H+1) of arriving in each state.
+            value: (N, H+1) of each state.
+            cont: (N, H+1) probability that the episode goes on; entry 0 is the true flag.
+        """
+        ...
+
+
+class ArrivalReturns:
+    """A state's value excludes its own reward: what counts first is that of the next state.
+
+    The action taken in a state is credited with that state's return (DayDreamer, DreamerV3).
+
+    Args:
+        gamma: discount per step.
+        lam: of the lambda return.
+    """
+
+    def __init__(self, gamma: float, lam: float) -> None:
+        self.gamma, self.lam = gamma, lam
+
+    def __call__(self, reward: Tensor, value: Tensor, cont: Tensor) -> Judged:
+        """(N, H+1) each -> returns, credit and weights (N, H) of states 0..H-1."""
+        discount = self.gamma * cont[:, 1:]
+        returns = lambda_return(reward[:, 1:], value, discount, self.lam)
+        weight = dream_weights(cont, self.gamma)[:, :-1]
+        return Judged(0, returns, weight, returns, value[:, :-1], weight)
 
 
 def lambda_return(reward: Tensor, value: Tensor, discount: Tensor, lam: float) -> Tensor:

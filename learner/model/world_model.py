@@ -101,8 +101,8 @@ class WorldModel(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        dynamics: nn.Module,
+        encoder: Embeds,
+        dynamics: Dynamics,
         decoder: nn.Module,
         reward: nn.Module,
         cont: nn.Module,

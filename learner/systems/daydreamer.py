@@ -27,9 +27,10 @@ from pydantic import Field
 
 from learner.agent import Agent, Diet
 from learner.behaviour.actor import NormalActor, Spread
-from learner.behaviour.actor_critic import ActorCritic, Outlook
+from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.critic import SlowTargetCritic
 from learner.behaviour.normalise import AdaptiveEntropy, MeanStdScale
+from learner.behaviour.returns import ArrivalReturns
 from learner.model.encoders import Decoder, Encoder, Inputs, pick
 from learner.model.heads import ContinueHead, SymlogHead
 from learner.model.latents import Categoricals
@@ -126,9 +127,10 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     behaviour = ActorCritic(
         actor,
         critic,
+        config.horizon,
+        ArrivalReturns(config.gamma, config.lam),
         MeanStdScale(decay=0.99),
         AdaptiveEntropy(action, config.entropy_target),
-        Outlook(config.horizon, config.gamma, config.lam),
     )
     adam = AdamSettings(config.lr, eps=1e-6, clip=100.0, decay=1e-2)
     lesson = ModelLesson(model, {})

@@ -11,9 +11,10 @@ from pydantic import Field, field_validator
 
 from learner.agent import Agent, Diet
 from learner.behaviour.actor import NormalActor, Spread
-from learner.behaviour.actor_critic import ActorCritic, Outlook
+from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.critic import SteadiedCritic
 from learner.behaviour.normalise import FixedEntropy, PercentileScale
+from learner.behaviour.returns import ArrivalReturns
 from learner.model.encoders import Decoder, Encoder, Inputs, pick
 from learner.model.heads import NeverEnds, TwoHotHead
 from learner.model.latents import Categoricals
@@ -85,9 +86,10 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     behaviour = ActorCritic(
         actor,
         critic,
+        config.horizon,
+        ArrivalReturns(config.gamma, config.lam),
         PercentileScale(),
         FixedEntropy(config.entropy),
-        Outlook(config.horizon, config.gamma, config.lam),
     )
     lesson = ModelLesson(model, {})
     dreams = DreamLesson(model, behaviour, PickStarts(config.starts))

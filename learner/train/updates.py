@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from learner.behaviour.actor_critic import ActorCritic
+from learner.behaviour.returns import Judged
 from learner.model.rssm import State
 from learner.model.world_model import Dream, WorldModel
-from learner.train.optimisers import Adam
 
 
 @dataclass
@@ -21,19 +22,75 @@ class Lesson:
 
     Args:
         batch: (B, T, ...) tensors.
-        states: (B * T, ...) detached posterior states, once the model has been updated.
-        dream: imagined from some of them.
-        live: (N,) 1 where the dream's start was not terminal.
-        judged: detached returns and weights of the dream, once known.
+        watched: (B, T, ...) posterior states with their history, once the model has seen the batch.
+        dreams: what each behaviour dreamt from them.
         metrics: scalars worth a plot.
     """
 
     batch: Mapping[str, Tensor]
-    states: State | None = None
-    dream: Dream | None = None
-    live: Tensor | None = None
-    judged: tuple[Tensor, Tensor] | None = None
+    watched: State | None = None
+    dreams: dict[DreamLesson, Dreamt] = field(default_factory=dict)
     metrics: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Dreamt:
+    """One behaviour's dream in a lesson.
+
+    Args:
+        dream: N trajectories.
+        live: (N,) 1 where the start was not terminal.
+        judged: what it was worth, detached, once known.
+    """
+
+    dream: Dream
+    live: Tensor
+    judged: Judged | None = None
+
+
+class Optimiser(Protocol):
+    """Changes weights so that a loss falls."""
+
+    def step(self, loss: Tensor) -> Tensor:
+        """Descend on a scalar loss; the gradient's norm before clipping.
+
+        Raises:
+            FloatingPointError: when that is not finite; the weights stay as they were.
+        """
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it goes on from, by name: live, to be copied or saved."""
+        ...
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave, in place."""
+        ...
+
+
+class Step(Protocol):
+    """One thing that is done with every batch: an update by a gradient, or an evolution.
+
+    Attributes:
+        name: unique within an agent; for metrics and checkpoints.
+    """
+
+    @property
+    def name(self) -> str:
+        """Unique within an agent; for metrics and checkpoints."""
+        ...
+
+    def __call__(self, lesson: Lesson) -> None:
+        """Run it on a lesson."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it goes on from beside the agent's weights, by name: live."""
+        ...
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave, in place."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +105,7 @@ class Update:
     """
 
     name: str
-    optimiser: Adam
+    optimiser: Optimiser
     loss: Callable[[Lesson], Tensor]
     after: Callable[[], None] = lambda: None
 
@@ -64,6 +121,18 @@ class Update:
             raise FloatingPointError(f"update of the {self.name}: {error}") from error
         lesson.metrics[f"{self.name}/grad_norm"] = norm
         self.after()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The optimiser's."""
+        return self.optimiser.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave, in place.
+
+        Raises:
+            ValueError: when a name or a shape does not fit, naming it; nothing was changed.
+        """
+        self.optimiser.load(tensors)
 
 
 @contextmanager
@@ -92,8 +161,7 @@ class ModelLesson:
 
     def loss(self, lesson: Lesson) -> Tensor:
         """Scalar loss of the model; leaves the posterior states in the lesson."""
-        losses, states = self.model.losses(lesson.batch)
-        lesson.states = states.detach().flatten()
+        losses, lesson.watched = self.model.losses(lesson.batch)
         means = {name: loss.mean() for name, loss in losses.items()}
         lesson.metrics |= {f"model/{name}": mean.detach() for name, mean in means.items()}
         return sum_of([self.scales.get(name, 1.0) * mean for name, mean in means.items()])
@@ -106,45 +174,47 @@ class DreamLesson:
         model: dreams.
         behaviour: acts in them and judges them.
         pick: chooses which of N states to start from; gives row numbers.
+        name: of the behaviour in metrics, where there are several.
     """
 
     def __init__(
-        self, model: WorldModel, behaviour: ActorCritic, pick: Callable[[Tensor], Tensor]
+        self,
+        model: WorldModel,
+        behaviour: ActorCritic,
+        pick: Callable[[Tensor], Tensor],
+        name: str = "critic",
     ) -> None:
-        self.model, self.behaviour, self.pick = model, behaviour, pick
+        self.model, self.behaviour, self.pick, self.name = model, behaviour, pick, name
 
     def critic_loss(self, lesson: Lesson) -> Tensor:
         """Scalar loss of the critic's head."""
-        dream = self._dream(lesson)
-        returns, weight = lesson.judged or self._judge(lesson)
-        lesson.metrics["critic/return"] = returns.mean()
-        return self.behaviour.critic_loss(dream, returns, weight).mean()
+        dreamt = self._dream(lesson)
+        if dreamt.judged is None:
+            with torch.no_grad():
+                dreamt.judged = self._judge(dreamt)
+        lesson.metrics[f"{self.name}/return"] = dreamt.judged.returns.mean()
+        return self.behaviour.critic_loss(dreamt.dream, dreamt.judged).mean()
 
     def actor_loss(self, lesson: Lesson) -> Tensor:
         """Scalar loss of the actor, through frozen dynamics, reward and values."""
-        dream = self._dream(lesson)
-        assert lesson.live is not None
+        dreamt = self._dream(lesson)
         with frozen(self.model, self.behaviour.critic):  # type: ignore[arg-type]
-            returns, value, weight = self.behaviour.returns(self.model, dream, lesson.live)
-        lesson.judged = returns.detach(), weight
-        return self.behaviour.actor_loss(dream, returns, value, weight).mean()
+            judged = self._judge(dreamt)
+        dreamt.judged = judged.detach()
+        return self.behaviour.actor_loss(dreamt.dream, judged).mean()
 
-    @torch.no_grad()
-    def _judge(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
-        dream = self._dream(lesson)
-        assert lesson.live is not None
-        returns, _, weight = self.behaviour.returns(self.model, dream, lesson.live)
-        return returns, weight
+    def _judge(self, dreamt: Dreamt) -> Judged:
+        return self.behaviour.judge(self.model, dreamt.dream, dreamt.live)
 
-    def _dream(self, lesson: Lesson) -> Dream:
-        if lesson.dream is None:
-            assert lesson.states is not None
+    def _dream(self, lesson: Lesson) -> Dreamt:
+        if self not in lesson.dreams:
+            assert lesson.watched is not None
             live = 1 - lesson.batch["is_terminal"].float().flatten()
             rows = self.pick(live)
-            lesson.live = live[rows]
             with frozen(self.model):
-                lesson.dream = self.behaviour.dream(self.model, lesson.states[rows])
-        return lesson.dream
+                dream = self.behaviour.dream(self.model, lesson.watched.detach().flatten()[rows])
+            lesson.dreams[self] = Dreamt(dream, live[rows])
+        return lesson.dreams[self]
 
 
 def sum_of(terms: Sequence[Tensor]) -> Tensor:

@@ -71,7 +71,7 @@ def test_acting_is_observing_with_the_same_noise(
     for t, state in enumerate(states):
         assert torch.equal(state.stoch[0], watched.stoch[0, t])
         np.testing.assert_allclose(state.deter[0], watched.deter[0, t].detach(), atol=1e-5)
-    chosen = agent.behaviour.act(watched.flatten(), action).detach()
+    chosen = agent.behaviour.sample(watched.flatten(), action).detach()
     np.testing.assert_allclose(made["action"][0], chosen, atol=1e-5)
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from learner.behaviour.actor import Normal
-from learner.behaviour.actor_critic import ActorCritic, Outlook
+from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.normalise import FixedEntropy
+from learner.behaviour.returns import ArrivalReturns, Judged
 from learner.model.latents import Categoricals
 from learner.model.rssm import State
 from learner.model.world_model import Dream, WorldModel
@@ -90,9 +91,10 @@ def make(hole: float = float("inf")) -> tuple[World, ActorCritic]:
     behaviour = ActorCritic(
         Linear(),  # type: ignore[arg-type]
         Slope(),  # type: ignore[arg-type]
+        STEPS,
+        ArrivalReturns(GAMMA, LAM),
         Plain(),
         FixedEntropy(0.0),
-        Outlook(STEPS, GAMMA, LAM),
     )
     return World(Adder(), Quadratic(), Hole(hole)), behaviour
 
@@ -100,7 +102,7 @@ def make(hole: float = float("inf")) -> tuple[World, ActorCritic]:
 def dream_of(world: World, behaviour: ActorCritic) -> Dream:
     start = State(torch.tensor([[START]]), torch.zeros(1, 0))
     noise = torch.tensor(NOISE)[:, None, None]
-    return world.imagine(start, behaviour.act, (torch.zeros(STEPS, 1, 1), noise))  # type: ignore[arg-type]
+    return world.imagine(start, behaviour.sample, (torch.zeros(STEPS, 1, 1), noise))  # type: ignore[arg-type]
 
 
 def by_hand(through_policy_input: bool) -> tuple[float, float]:
@@ -127,8 +129,8 @@ def by_hand(through_policy_input: bool) -> tuple[float, float]:
 def gradient() -> tuple[float, float]:
     world, behaviour = make()
     dream = dream_of(world, behaviour)
-    returns, value, weight = behaviour.returns(world, dream, torch.ones(1))  # type: ignore[arg-type]
-    behaviour.actor_loss(dream, returns, value, weight).mean().backward()
+    judged = behaviour.judge(world, dream, torch.ones(1))  # type: ignore[arg-type]
+    behaviour.actor_loss(dream, judged).mean().backward()
     actor = behaviour.actor
     return float(actor.w.grad), float(actor.b.grad)  # type: ignore[arg-type]
 
@@ -148,19 +150,19 @@ def test_returns_and_weights_follow_an_end_that_is_foreseen():
         s.append(s[-1] + W * s[-1] + BIAS + STD * eps)
     world, behaviour = make(hole=s[2])
     dream = dream_of(world, behaviour)
-    returns, _, weight = behaviour.returns(world, dream, torch.ones(1))  # type: ignore[arg-type]
+    judged = behaviour.judge(world, dream, torch.ones(1))  # type: ignore[arg-type]
     second = -(s[2] ** 2)  # state 2 ends: nothing counts behind its reward
     first = -(s[1] ** 2) + GAMMA * ((1 - LAM) * SLOPE * s[1] + LAM * second)
-    assert returns[0, :2].tolist() == pytest.approx([first, second], rel=1e-5)
-    assert weight[0].tolist() == pytest.approx([1, GAMMA, 0, 0])
+    assert judged.returns[0, :2].tolist() == pytest.approx([first, second], rel=1e-5)
+    assert judged.weight[0].tolist() == pytest.approx([1, GAMMA, 0])
 
 
 def test_a_dream_from_a_terminal_state_counts_nothing():
     world, behaviour = make()
     dream = dream_of(world, behaviour)
-    returns, value, weight = behaviour.returns(world, dream, torch.zeros(1))  # type: ignore[arg-type]
-    assert weight.eq(0).all()
-    assert behaviour.actor_loss(dream, returns, value, weight).eq(0).all()
+    judged = behaviour.judge(world, dream, torch.zeros(1))  # type: ignore[arg-type]
+    assert judged.weight.eq(0).all()
+    assert behaviour.actor_loss(dream, judged).eq(0).all()
 
 
 def test_noise_makes_the_policy_act_as_it_dreams():
@@ -168,7 +170,7 @@ def test_noise_makes_the_policy_act_as_it_dreams():
     dream = dream_of(world, behaviour)
     for t, eps in enumerate(NOISE[:-1]):
         state = State(dream.states.deter[:, t], dream.states.stoch[:, t])
-        acted = behaviour.act(state, torch.tensor([[eps]]))
+        acted = behaviour.sample(state, torch.tensor([[eps]]))
         assert torch.equal(acted, dream.actions[:, t])
 
 
@@ -187,9 +189,9 @@ def test_entropy_is_paid_for_where_the_policy_is_and_not_for_where_it_leads():
     world, behaviour = make()
     behaviour.actor, behaviour.explore = Spreading(), FixedEntropy(1.0)  # type: ignore[assignment]
     dream = dream_of(world, behaviour)
-    nothing = torch.zeros(1, STEPS + 1)
-    weight = GAMMA ** torch.arange(STEPS + 1)[None]
-    behaviour.actor_loss(dream, nothing[:, 1:], nothing, weight).mean().backward()
+    nothing, weight = torch.zeros(1, STEPS), GAMMA ** torch.arange(STEPS)[None]
+    judged = Judged(0, nothing, weight, nothing, nothing, weight)
+    behaviour.actor_loss(dream, judged).mean().backward()
     expected = (
         -sum(GAMMA**t * float(dream.states.deter[0, t].detach()) for t in range(STEPS)) / STEPS
     )

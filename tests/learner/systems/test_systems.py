@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from learner.behaviour.normalise import AdaptiveEntropy, MeanStdScale
+from learner.behaviour.returns import ArrivalReturns
 from learner.model.heads import ContinueHead, SymlogHead
 from learner.model.objectives import AdaptiveBalance
 from learner.model.rssm import LearnedStart
@@ -57,8 +58,9 @@ def test_daydreamer_on_paper_has_the_numbers_of_the_reference(spec: RobotSpec):
     assert (settings.batch, settings.length, settings.capacity) == (32, 32, 1_000_000)
     assert (settings.prefill, settings.starts) == (5000, 0)
     assert agent.keys == ("imu", "joint_pos") and agent.sampler == EpisodeChunks(True)
-    outlook = agent.behaviour.outlook
-    assert (outlook.horizon, outlook.gamma, outlook.lam) == (15, 0.995, 0.95)
+    returns = agent.behaviour.returns
+    assert isinstance(returns, ArrivalReturns)
+    assert (agent.behaviour.horizon, returns.gamma, returns.lam) == (15, 0.995, 0.95)
     for update in agent.updates:
         adam = update.optimiser.settings
         assert (adam.lr, adam.eps, adam.clip, adam.decay) == (1e-4, 1e-6, 100.0, 1e-2)
@@ -136,5 +138,5 @@ def test_a_bad_number_is_named(name: str, change: str, said: str):
 def test_a_change_reaches_the_agent(spec: RobotSpec):
     changes = ["units=24", "deter=40", "horizon=3", "keys=[gyro]"]
     agent = build_agent("daydreamer", spec, make_settings("daydreamer", "cpu", changes))
-    assert agent.model.dynamics.deter == 40 and agent.behaviour.outlook.horizon == 3
+    assert agent.model.dynamics.deter == 40 and agent.behaviour.horizon == 3
     assert agent.model.encoder.width == 24 and agent.model.encoder.inputs.width == 3

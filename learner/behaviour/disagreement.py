@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -23,7 +24,7 @@ class Curiosity(Protocol):
     """A reward of dreams that learns from experience."""
 
     def __call__(self, model: WorldModel, dream: Dream) -> Tensor:
-        """(N, H) reward of arriving in states 1..H."""
+        """(N, H+1) reward of arriving in states 0..H; that of the start, which is past, is 0."""
         ...
 
     def loss(self, step: OneStep) -> Tensor:
@@ -63,8 +64,8 @@ class Disagreement(nn.Module):
         self.ensemble, self.spread, self.scale = ensemble, spread, scale
 
     def forward(self, model: WorldModel, dream: Dream) -> Tensor:
-        """(N, H)."""
-        return self.scale * self.spread(_asked(self.ensemble, dream))
+        """(N, H+1)."""
+        return after_start(self.scale * self.spread(_asked(self.ensemble, dream)))
 
     def loss(self, step: OneStep) -> Tensor:
         """(B, T-1)."""
@@ -89,14 +90,19 @@ class PredictionError(nn.Module):
         self.predictor, self.gauge, self.scale = predictor, gauge, scale
 
     def forward(self, model: WorldModel, dream: Dream) -> Tensor:
-        """(N, H)."""
-        return self.scale * _asked(self.gauge, dream).mean((0, -1))
+        """(N, H+1)."""
+        return after_start(self.scale * _asked(self.gauge, dream).mean((0, -1)))
 
     def loss(self, step: OneStep) -> Tensor:
         """(B, T-1)."""
         error = self.predictor.errors(step).detach().mean(0) / step.target.shape[-1]  # (B, T-1)
         seen = step._replace(target=error[..., None])
         return self.predictor.loss(step) + self.gauge.loss(seen)
+
+
+def after_start(reward: Tensor) -> Tensor:
+    """(N, H) of arriving in states 1..H -> (N, H+1) with nothing for the start."""
+    return F.pad(reward, (1, 0))
 
 
 def _asked(ensemble: Ensemble, dream: Dream) -> Tensor:

@@ -43,7 +43,7 @@ def test_members_that_are_equal_do_not_disagree(spread: Any):
     dream = dreamt()
     dream.actions.requires_grad_()
     reward = Disagreement(same, spread)(NO_MODEL, dream)
-    assert reward.shape == (6, 4) and reward.detach().abs().max() < 1e-6
+    assert reward.shape == (6, 5) and reward.detach().abs().max() < 1e-6
     reward.sum().backward()
     assert dream.actions.grad is not None and dream.actions.grad.isfinite().all()
 
@@ -61,10 +61,11 @@ def test_a_step_of_a_dream_is_paid_by_its_state_its_action_and_nothing_later():
     before = curious(NO_MODEL, dream)
     one = dream.states.feat[2:3, 1], dream.actions[2:3, 1]
     guesses = curious.ensemble(*one).detach().numpy()[:, 0]
-    assert float(before[2, 1]) == pytest.approx(1e4 * guesses.var(0).mean(), rel=1e-4)
+    assert float(before[2, 2]) == pytest.approx(1e4 * guesses.var(0).mean(), rel=1e-4)
+    assert before.shape == (6, 5) and before[:, 0].eq(0).all() and before[:, 1:].gt(0).all()
     dream.actions[:, 2] += 1
     changed = (curious(NO_MODEL, dream) != before).any(0)
-    assert changed.tolist() == [False, False, True, False]
+    assert changed.tolist() == [False, False, False, True, False]
     dream.actions[:, 4] += 1  # the last one leads nowhere
     dream.states.deter[:, 4] += 1
     assert torch.equal((curious(NO_MODEL, dream) != before).any(0), changed)
@@ -156,7 +157,7 @@ def paid(curious: Disagreement | PredictionError, x: Tensor) -> float:
     """Mean reward of steps that begin at places x (N,)."""
     states = State(torch.zeros(len(x), 2, 0), x[:, None, None].expand(-1, 2, -1))
     with torch.no_grad():
-        return float(curious(NO_MODEL, Dream(states, torch.zeros(len(x), 2, 1))).mean())
+        return float(curious(NO_MODEL, Dream(states, torch.zeros(len(x), 2, 1)))[:, 1].mean())
 
 
 def test_noise_keeps_paying_for_prediction_errors_and_stops_paying_for_disagreement():

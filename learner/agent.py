@@ -63,8 +63,12 @@ class Agent(nn.Module):
         """Chooses the chunks that `learn` is given."""
         return self.diet.sampler
 
-    def learn(self, batch: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-        """One training step on a (B, T, ...) batch from replay; scalars worth a plot.
+    def learn(self, batch: Mapping[str, np.ndarray], steps: int = 0) -> dict[str, Tensor]:
+        """One training step; scalars worth a plot.
+
+        Args:
+            batch: (B, T, ...) from replay.
+            steps: robot steps so far.
 
         Raises:
             FloatingPointError: when a gradient is not finite.
@@ -72,7 +76,7 @@ class Agent(nn.Module):
         tensors = {k: torch.as_tensor(v) for k, v in batch.items()}
         for change in self.diet.prepare:
             tensors = change(tensors)
-        lesson = Lesson(tensors)
+        lesson = Lesson(tensors, steps)
         for update in self.updates:
             update(lesson)
         return lesson.metrics

@@ -77,7 +77,8 @@ class Trainer:
         Raises:
             FloatingPointError: when a loss is no longer finite; nothing was saved of it.
         """
-        metrics = self.agent.learn(self.replay.sample(self.settings.batch, self.settings.length))
+        batch = self.replay.sample(self.settings.batch, self.settings.length)
+        metrics = self.agent.learn(batch, self._seen)
         if self._pretrained < self.settings.pretrain:
             self._pretrained += 1
         else:

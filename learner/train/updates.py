@@ -22,12 +22,14 @@ class Lesson:
 
     Args:
         batch: (B, T, ...) tensors.
+        steps: robot steps that were learnt from so far; schedules count by them.
         watched: (B, T, ...) posterior states with their history, once the model has seen the batch.
         dreams: what each behaviour dreamt from them.
         metrics: scalars worth a plot.
     """
 
     batch: Mapping[str, Tensor]
+    steps: int = 0
     watched: State | None = None
     dreams: dict[DreamLesson, Dreamt] = field(default_factory=dict)
     metrics: dict[str, Tensor] = field(default_factory=dict)

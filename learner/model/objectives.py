@@ -41,6 +41,23 @@ class FreeBits(nn.Module):
         }
 
 
+class FreeNats(nn.Module):
+    """KL(post || prior) with its whole gradient, beyond what is free in each step (PlaNet).
+
+    Args:
+        free: nats per step that cost nothing and are not learnt from (3 in arXiv 1811.04551).
+        scale: weight; 0 lets prior and posterior go their own ways.
+    """
+
+    def __init__(self, free: float, scale: float = 1.0) -> None:
+        super().__init__()
+        self.free, self.scale = free, scale
+
+    def forward(self, latents: Latents, post: Tensor, prior: Tensor) -> dict[str, Tensor]:
+        """(B, T, S, P) -> max(0, KL - free) (B, T) times its weight."""
+        return {"kl": self.scale * (latents.kl(post, prior) - self.free).clamp(min=0)}
+
+
 class AdaptiveBalance(nn.Module):
     """Balanced KL whose scale steers the mean KL to a target (DayDreamer, agent.py, `wmkl`).
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
-from learner.model.latents import Categoricals
-from learner.model.objectives import AdaptiveBalance, FreeBits
+from learner.model.latents import Categoricals, Gaussians
+from learner.model.objectives import AdaptiveBalance, FreeBits, FreeNats
 
 LATENTS = Categoricals(4, 6)
 
@@ -114,3 +114,17 @@ def test_below_the_free_nats_gradients_are_exactly_zero_and_above_them_plain():
     assert got[0][~above].eq(0).all() and got[1][~above].eq(0).all()
     np.testing.assert_allclose(got[0], 0.1 * to_post, atol=1e-5)
     np.testing.assert_allclose(got[1], 0.5 * to_prior, atol=1e-5)
+
+
+def test_free_nats_are_taken_off_every_step_before_the_mean():
+    """KLs of 0.2 and 5 nats with 3 free: the mean of 0 and 2, and no gradient from the first."""
+    latents = Gaussians(1)
+    apart = torch.tensor([0.2, 5.0]).mul(2).sqrt()  # KL of unit normals is half a square
+    post = torch.stack([apart, torch.ones(2)], -1)[None, :, None].requires_grad_()
+    prior = torch.stack([torch.zeros(2), torch.ones(2)], -1)[None, :, None].requires_grad_()
+    loss = FreeNats(3.0)(latents, post, prior)["kl"]
+    np.testing.assert_allclose(loss.detach(), [[0.0, 2.0]], atol=1e-5)
+    for side in torch.autograd.grad(loss.mean(), (post, prior)):
+        assert not side[0, 0].any() and side[0, 1].any()
+    nothing = FreeNats(0.0, scale=0.0)(latents, post, prior)["kl"]
+    assert not nothing.any() and not torch.autograd.grad(nothing.sum(), post)[0].any()

@@ -42,6 +42,7 @@ class Spread:
         std_offset: added before the sigmoid; 2 starts at 89% of the range (DreamerV3), 0 at half.
         mean_scale: variance of the weights behind the mean, relative to the other layers'.
         std_scale: the same for the weights behind the deviation.
+        unimix: share of the uniform distribution, where the actor chooses.
     """
 
     min_std: float
@@ -49,6 +50,7 @@ class Spread:
     std_offset: float = 0.0
     mean_scale: float = 0.1
     std_scale: float = 1.0
+    unimix: float = 0.0
 
 
 class NormalActor(nn.Module):

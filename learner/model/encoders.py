@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from learner.model.heads import VectorHead
 from learner.model.images import SIZE, ImageDecoder, ImageEncoder
-from learner.model.nets import Hidden, mlp
+from learner.model.nets import Hidden, Style, mlp
 from robot.config import ConfigError
 from robot.wire.spec import Spec
 
 Observation = Mapping[str, Tensor]
+# From channels, depth and style; its output has `width` entries.
+MakeImageEncoder = Callable[[int, int, Style], nn.Module]
+# From width of the features, channels, depth and style.
+MakeImageDecoder = Callable[[int, int, int, Style], nn.Module]
 
 
 class Inputs(nn.Module):
@@ -58,14 +62,24 @@ class Inputs(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Observations -> embedding (..., E): an MLP for vectors, convolutions for images, joined."""
+    """Observations -> embedding (..., E): an MLP for vectors, convolutions for images, joined.
 
-    def __init__(self, inputs: Inputs, hidden: Hidden, depth: int) -> None:
+    Args:
+        inputs: what is observed.
+        hidden: layers of the vectors' part.
+        depth: channels of the images' part, as it counts them.
+        image: makes the images' part.
+    """
+
+    def __init__(
+        self, inputs: Inputs, hidden: Hidden, depth: int, image: MakeImageEncoder = ImageEncoder
+    ) -> None:
         super().__init__()
-        self.inputs = inputs
+        self.inputs, style = inputs, hidden.style
         self.vector = mlp(inputs.width, hidden) if inputs.vectors else None
-        self.image = ImageEncoder(inputs.channels, depth, hidden.style) if inputs.images else None
-        self.width = (hidden.units if self.vector else 0) + (self.image.width if self.image else 0)
+        self.image = image(inputs.channels, depth, style) if inputs.images else None
+        self.width = hidden.units if self.vector else 0
+        self.width += int(self.image.width) if self.image else 0  # type: ignore[arg-type]
 
     def forward(self, observation: Observation) -> Tensor:
         """Dict of (..., shape) -> (..., E)."""
@@ -86,15 +100,22 @@ class Decoder(nn.Module):
         hidden: layers of the vectors' part.
         depth: channels of the last hidden layer of the images' part.
         scale: variance of the vectors' last weights, relative to the others'.
+        image: makes the images' part.
     """
 
     def __init__(
-        self, inputs: Inputs, width: int, hidden: Hidden, depth: int, scale: float = 1.0
+        self,
+        inputs: Inputs,
+        width: int,
+        hidden: Hidden,
+        depth: int,
+        scale: float = 1.0,
+        image: MakeImageDecoder = ImageDecoder,
     ) -> None:
         super().__init__()
         self.inputs, style = inputs, hidden.style
         self.vector = VectorHead(width, inputs.width, hidden, scale) if inputs.vectors else None
-        self.image = ImageDecoder(width, inputs.channels, depth, style) if inputs.images else None
+        self.image = image(width, inputs.channels, depth, style) if inputs.images else None
 
     def losses(self, feat: Tensor, observation: Observation) -> dict[str, Tensor]:
         """(B, T, F) and dict of (B, T, shape) -> named (B, T) losses."""
@@ -102,7 +123,7 @@ class Decoder(nn.Module):
         if self.vector is not None:
             losses["vector"] = self.vector.loss(feat, self.inputs.vector(observation))
         if self.image is not None:
-            losses["image"] = self.image.loss(feat, self.inputs.image(observation))
+            losses["image"] = self.image.loss(feat, self.inputs.image(observation))  # type: ignore[operator]
         return losses
 
 

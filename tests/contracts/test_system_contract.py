@@ -196,8 +196,10 @@ def test_the_actor_learns_what_pays(name: str):
 def mean_action(agent: Agent, batch: Arrays) -> float:
     """Mean of the policy's first action over the states of a batch."""
     with torch.no_grad():
-        states = agent.model.observe(tensors(batch)).states
-        return float(agent.behaviour.actor(states.feat).mean[..., 0].mean())
+        states, noise = agent.model.observe(tensors(batch)).states.flatten(), ModeNoise(0)
+        rows = [states[i : i + 1] for i in range(len(states.stoch))]
+        acted = [agent.behaviour.act(agent.model, row, noise)[0, 0] for row in rows]
+        return float(torch.stack(acted).mean())
 
 
 @pytest.mark.parametrize("noise", [SeededNoise(0), ModeNoise(0)])

@@ -16,10 +16,11 @@ SYSTEMS = ["reverie", "daydreamer"]
 PRECISIONS = ["bfloat16=false", "bfloat16=true"]
 
 
-class RecordedNoise:
+class RecordedNoise(SeededNoise):
     """Gives rows of noise that were drawn before."""
 
     def __init__(self, latent: Tensor, action: Tensor) -> None:
+        super().__init__(0)
         self.latents, self.actions = iter(latent), iter(action)
 
     def latent(self, stoch: int) -> Tensor:

@@ -66,7 +66,9 @@ def reached(agent: Agent) -> set[str]:
 
 
 def update(agent: Agent, name: str) -> Update:
-    return next(u for u in agent.updates if u.name == name)
+    found = next(u for u in agent.updates if u.name == name)
+    assert isinstance(found, Update)
+    return found
 
 
 def loss_of(agent: Agent, name: str, lesson: Lesson) -> Tensor:

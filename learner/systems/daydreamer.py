@@ -22,8 +22,11 @@ dreams from a random part of the batch's states, less random play before the fir
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch.nn.functional as F
 from pydantic import Field
+from torch import nn
 
 from learner.agent import Agent, Diet
 from learner.behaviour.actor import NormalActor, Spread
@@ -31,6 +34,7 @@ from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.critic import SlowTargetCritic
 from learner.behaviour.normalise import AdaptiveEntropy, MeanStdScale
 from learner.behaviour.returns import ArrivalReturns
+from learner.behaviour.rewards import DreamReward
 from learner.model.encoders import Decoder, Encoder, Inputs, pick
 from learner.model.heads import ContinueHead, SymlogHead
 from learner.model.latents import Categoricals
@@ -50,7 +54,8 @@ class Config(Settings):
     """Numbers of the system; the defaults are those of the released code for the A1.
 
     Args:
-        keys: observation keys, joined as they are, without any scaling.
+        keys: observation keys, joined.
+        gain: what a typical deviation of a key is scaled to; 0 leaves the numbers as they are.
         deter: width of the recurrent memory.
         hidden: width of the recurrent model's other layers.
         units: width of the layers of encoder, decoder, heads, actor and critic.
@@ -77,6 +82,7 @@ class Config(Settings):
     sync_steps: Count = 400
     publish_s: Positive = 20.0
     keys: Keys = ("imu", "joint_pos")
+    gain: float = Field(default=0.0, ge=0)
     deter: Count = 256
     hidden: Count = 256
     units: Count = 512
@@ -119,11 +125,31 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
     hidden = Hidden(config.units, config.layers, Style(F.elu, uniform_average, eps=1e-3))
     model = build_model(spec, config, hidden)
+    behaviour, dreams = build_behaviour(spec, config, model, hidden)
+    updates = (Update("model", make_adam(model.parameters(), config), ModelLesson(model, {}).loss),)
+    diet = Diet(config.keys, EpisodeChunks(prioritise_ends=True))
+    return Agent(model, behaviour, (*updates, *dreams), diet)
+
+
+def make_adam(params: Iterable[nn.Parameter], config: Config) -> Adam:
+    """The optimiser of all parts (configs.yaml, `model_opt`, `actor_opt`, `critic_opt`)."""
+    return Adam(params, AdamSettings(config.lr, eps=1e-6, clip=100.0, decay=1e-2))
+
+
+def build_behaviour(
+    spec: RobotSpec,
+    config: Config,
+    model: WorldModel,
+    hidden: Hidden,
+    reward: DreamReward | None = None,
+    prefix: str = "",
+) -> tuple[ActorCritic, tuple[Update, ...]]:
+    """Actor, critic and what trains them, under names with a prefix where there are several."""
     width, action = model.dynamics.feat_width, spec.action.shape[0]
     actor = NormalActor(width, action, hidden, Spread(config.min_std))
     critic = SlowTargetCritic(SymlogHead(width, hidden), config.target_every)
     if config.bfloat16:
-        to_bfloat16(model, actor, critic)
+        to_bfloat16(actor, critic)
     behaviour = ActorCritic(
         actor,
         critic,
@@ -131,21 +157,19 @@ def build(spec: RobotSpec, config: Config) -> Agent:
         ArrivalReturns(config.gamma, config.lam),
         MeanStdScale(decay=0.99),
         AdaptiveEntropy(action, config.entropy_target),
+        reward=reward,
     )
-    adam = AdamSettings(config.lr, eps=1e-6, clip=100.0, decay=1e-2)
-    lesson = ModelLesson(model, {})
-    dreams = DreamLesson(model, behaviour, PickStarts(config.starts))
-    updates = (
-        Update("model", Adam(model.parameters(), adam), lesson.loss),
-        Update("critic", Adam(critic.head.parameters(), adam), dreams.critic_loss, critic.follow),
-        Update("actor", Adam(actor.parameters(), adam), dreams.actor_loss),
+    dreams = DreamLesson(model, behaviour, PickStarts(config.starts), f"{prefix}critic")
+    adams = make_adam(critic.head.parameters(), config), make_adam(actor.parameters(), config)
+    return behaviour, (
+        Update(f"{prefix}critic", adams[0], dreams.critic_loss, critic.follow),
+        Update(f"{prefix}actor", adams[1], dreams.actor_loss),
     )
-    return Agent(model, behaviour, updates, Diet(config.keys, EpisodeChunks(prioritise_ends=True)))
 
 
 def build_model(spec: RobotSpec, config: Config, hidden: Hidden) -> WorldModel:
     """World model: categorical RSSM, symlog reward, continue head, adaptive balanced divergence."""
-    inputs = Inputs(pick(spec.observation, config.keys), gain=0.0)
+    inputs = Inputs(pick(spec.observation, config.keys), config.gain)
     encoder = Encoder(inputs, hidden, config.depth)
     dynamics = RSSM(
         spec.action.shape[0],
@@ -159,7 +183,7 @@ def build_model(spec: RobotSpec, config: Config, hidden: Hidden) -> WorldModel:
         post_layers=1,
     )
     width = dynamics.feat_width
-    return WorldModel(
+    model = WorldModel(
         encoder,
         dynamics,
         Decoder(inputs, width, hidden, config.depth, scale=0.1),
@@ -167,3 +191,6 @@ def build_model(spec: RobotSpec, config: Config, hidden: Hidden) -> WorldModel:
         ContinueHead(width, hidden),
         AdaptiveBalance(balance=0.8, target=config.kl_target, low=1e-3, high=1.0),
     )
+    if config.bfloat16:
+        to_bfloat16(model)
+    return model

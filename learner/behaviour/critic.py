@@ -25,6 +25,29 @@ class Critic(Protocol):
         ...
 
 
+class OwnTargetCritic(nn.Module):
+    """Builds its targets itself, with nothing to steady them (Dreamer, arXiv 1912.01603).
+
+    Args:
+        head: the value head.
+    """
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (...)."""
+        return self.head(feat)
+
+    def loss(self, feat: Tensor, returns: Tensor) -> Tensor:
+        """(B, H, F), (B, H) -> (B, H)."""
+        return self.head.loss(feat, returns)  # type: ignore[operator]
+
+    def follow(self) -> None:
+        """There is no copy to move."""
+
+
 class SlowTargetCritic(nn.Module):
     """Targets come from a copy that is renewed now and then (DreamerV2, DayDreamer).
 

@@ -16,6 +16,14 @@ class AdvantageScale(Protocol):
         ...
 
 
+class Unscaled:
+    """Leaves advantages as they are (Dreamer, DreamerV2)."""
+
+    def __call__(self, returns: Tensor, value: Tensor) -> Tensor:
+        """(B, H), (B, H) -> (B, H)."""
+        return returns - value
+
+
 class PercentileScale(nn.Module):
     """Divides by the range of returns, never by less than 1 (DreamerV3, arXiv 2301.04104, eq. 12).
 

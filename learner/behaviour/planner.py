@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from learner.behaviour.distributions import OneHot
 from learner.behaviour.noise import Noise
+from learner.behaviour.plans import Plans
 from learner.model.rssm import State
 from learner.model.world_model import WorldModel
 
@@ -25,117 +23,6 @@ from learner.model.world_model import WorldModel
 Score = Callable[[Tensor], Tensor]
 # Weights of the elites, adding up to 1, from their returns: (N, K) -> (N, K).
 Weigh = Callable[[Tensor], Tensor]
-
-
-class Plans(Protocol):
-    """A kind of action sequences, and what may be believed of the good ones.
-
-    A belief is (N, H, A, P), with P parameters of each entry's distribution; beliefs of different
-    rows know nothing of each other.
-
-    Attributes:
-        action: A, width of an action.
-    """
-
-    action: int
-
-    def fresh(self, count: int, horizon: int) -> Tensor:
-        """(N, H, A, P) belief before any search."""
-        ...
-
-    def later(self, belief: Tensor) -> Tensor:
-        """(N, H, A, P) belief to search from one step after `belief` was found."""
-        ...
-
-    def sample(self, belief: Tensor, noise: Tensor) -> Tensor:
-        """(N, H, A, P), (N, J, H, A) standard normal -> (N, J, H, A) candidates."""
-        ...
-
-    def fit(self, elites: Tensor, weight: Tensor) -> Tensor:
-        """(N, K, H, A) candidates, (N, K) weights that add up to 1 -> (N, H, A, P) belief."""
-        ...
-
-    def first(self, belief: Tensor, noise: Tensor) -> Tensor:
-        """(N, H, A, P), (N, A) standard normal -> (N, A) to do now; the best where noise is 0."""
-        ...
-
-
-class BoxPlans:
-    """Plans of actions in [-1, 1]: independent normals, P is (mean, std), whose draws are clipped.
-
-    Args:
-        action: A.
-        explore: deviation of the exploration noise (0.3 in PlaNet, table of appendix A).
-    """
-
-    def __init__(self, action: int, explore: float) -> None:
-        self.action, self.explore = action, explore
-
-    def fresh(self, count: int, horizon: int) -> Tensor:
-        """(N, H, A, 2) standard normals."""
-        return torch.tensor([0.0, 1.0]).expand(count, horizon, self.action, 2)
-
-    def later(self, belief: Tensor) -> Tensor:
-        """The plan's rest, as uncertain as at the beginning."""
-        fresh = self.fresh(*belief.shape[:2])
-        mean = torch.cat([belief[:, 1:, :, 0], fresh[:, -1:, :, 0]], 1)
-        return torch.stack([mean, fresh[..., 1]], -1)
-
-    def sample(self, belief: Tensor, noise: Tensor) -> Tensor:
-        """(N, H, A, 2), (N, J, H, A) -> (N, J, H, A) in [-1, 1]."""
-        mean, std = belief[:, None].unbind(-1)
-        return (mean + std * noise).clamp(-1, 1)
-
-    def fit(self, elites: Tensor, weight: Tensor) -> Tensor:
-        """Moments of the elites; the population's variance plus 1e-6 (planet, planning.py)."""
-        share = weight[..., None, None]
-        mean = (share * elites).sum(1)
-        square = (share * (elites - mean[:, None]).square()).sum(1)
-        return torch.stack([mean, (square + 1e-6).sqrt()], -1)
-
-    def first(self, belief: Tensor, noise: Tensor) -> Tensor:
-        """(N, A): the mean with exploration noise, clipped."""
-        return (belief[:, 0, :, 0] + self.explore * noise).clamp(-1, 1)
-
-
-class OneHotPlans:
-    """Plans of one-hot actions: independent categoricals, P is the probability.
-
-    The cross-entropy method for discrete sequences (Rubinstein and Kroese, "The Cross-Entropy
-    Method", section 2.5): the elites' frequencies are the most likely belief, and need no scale, as
-    the argmax of a clipped continuous plan would.
-
-    Args:
-        action: A.
-        explore: share of actions that are drawn uniformly while exploring.
-    """
-
-    def __init__(self, action: int, explore: float) -> None:
-        self.action, self.explore = action, explore
-
-    def fresh(self, count: int, horizon: int) -> Tensor:
-        """(N, H, A, 1) all the same."""
-        return torch.full((count, horizon, self.action, 1), 1 / self.action)
-
-    def later(self, belief: Tensor) -> Tensor:
-        """The plan's rest, half forgotten."""
-        fresh = self.fresh(*belief.shape[:2])
-        return 0.5 * (torch.cat([belief[:, 1:], fresh[:, -1:]], 1) + fresh)
-
-    def sample(self, belief: Tensor, noise: Tensor) -> Tensor:
-        """(N, H, A, 1), (N, J, H, A) -> (N, J, H, A) one-hot."""
-        return OneHot(belief[:, None, ..., 0].log()).sample(noise)
-
-    def fit(self, elites: Tensor, weight: Tensor) -> Tensor:
-        """How often each action is taken at each step."""
-        return (weight[..., None, None] * elites).sum(1)[..., None]
-
-    def first(self, belief: Tensor, noise: Tensor) -> Tensor:
-        """(N, A) one-hot: the likeliest, but while exploring a random one now and then."""
-        best = F.one_hot(belief[:, 0, :, 0].argmax(-1), self.action).float()
-        return OneHot(torch.log((1 - self.explore) * best + self.explore / self.action)).sample(
-            noise
-        )
 
 
 def equally(returns: Tensor) -> Tensor:
@@ -165,7 +52,7 @@ class Effort:
     Args:
         horizon: H, steps looked ahead.
         candidates: J, sequences tried in each iteration.
-        iterations: I; with 0 all that is left of a policy is its exploration noise.
+        iterations: I; with 0 the action is 0, and all that moves is exploration noise.
         elites: K, the best of them.
 
     Raises:
@@ -231,10 +118,8 @@ class Planner(nn.Module):
 
     @torch.no_grad()
     def act(self, model: WorldModel, state: State, noise: Noise) -> Tensor:
-        """(N, ...) -> (N, A)."""
-        plans = self.search.plans
-        belief = self.plan(model, state, noise)
-        return plans.first(belief, noise.action(plans.action))
+        """The best action found, without exploration noise: (N, ...) -> (N, A)."""
+        return self.search.plans.first(self.plan(model, state, noise))
 
     def plan(self, model: WorldModel, state: State, noise: Noise) -> Tensor:
         """(N, ...) -> (N, H, A, P) belief; the paper's, from scratch."""

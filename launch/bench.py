@@ -16,18 +16,21 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from launch.planner_speed import planner_speed
 from launch.run_folder import Plan, versions
 from launch.speeds import Figures, learner_speed, policy_speed, twins_speed, wire_speed
 from learner.systems import make_settings
-from robot.config import ConfigError, load_config
+from robot.config import ConfigError, RobotConfig, load_config
 
 SPEEDS: Mapping[str, Callable[[Plan, float], Figures]] = {
     "learner": learner_speed,
+    "planner": planner_speed,
     "policy": policy_speed,
     "twin": twins_speed,
     "wire": wire_speed,
 }
 NAMES = ("loop", *SPEEDS)
+DEFAULTS = {"planner": "planet"}
 LOOP_KEYS = ("policy_loop", "inner_loop", "latency_ms")
 # More updates are allowed than any computer makes, so that the learner takes all it can get.
 SATURATED = ("learner.steps_per_update=0.1", "learner.prefill=200", "learner.pretrain=1")
@@ -38,10 +41,10 @@ class Bench:
     """What is measured.
 
     Args:
-        name: "loop", "learner", "policy", "twin" or "wire".
+        name: "loop", "learner", "planner", "policy", "twin" or "wire".
         config: the robot's YAML file.
         twin: engine.
-        system: learning system, and `preset` of it.
+        system: learning system, and `preset` of it; "" for the default, or for one that plans.
         preset: its settings.
         minutes: how long the loop is watched.
         seconds: how long each of the others measures.
@@ -51,11 +54,16 @@ class Bench:
     name: str
     config: Path = Path("hardware_configs/a1.yaml")
     twin: str = "mujoco"
-    system: str = "reverie"
+    system: str = ""
     preset: str = "cpu"
     minutes: float = 5.0
     seconds: float = 10.0
     changes: tuple[str, ...] = ()
+
+    @property
+    def learns(self) -> str:
+        """Name of the learning system."""
+        return self.system or DEFAULTS.get(self.name, "reverie")
 
     def plan(self) -> Plan:
         """The run that it would be.
@@ -67,9 +75,9 @@ class Bench:
         theirs = [c for c in self.changes if not c.startswith("learner.")]
         robot, settings = (
             load_config(self.config, theirs),
-            make_settings(self.system, self.preset, mine),
+            make_settings(self.learns, self.preset, mine),
         )
-        return Plan(robot, settings, self.system, self.preset, self.twin, "lockstep", 0)
+        return Plan(robot, settings, self.learns, self.preset, self.twin, "lockstep", 0)
 
 
 def run_bench(bench: Bench, as_json: bool = False) -> int:
@@ -93,7 +101,7 @@ def run_bench(bench: Bench, as_json: bool = False) -> int:
     else:
         figures = SPEEDS[bench.name](plan, bench.seconds)
         facts["figures"] = {name: asdict(figure) for name, figure in figures.items()}
-        facts |= {"system": bench.system, "preset": bench.preset}
+        facts |= {"system": bench.learns, "preset": bench.preset}
     if as_json:
         print(json.dumps(facts))
     else:
@@ -109,6 +117,7 @@ def measure_loop(bench: Bench) -> dict[str, Any]:
     Raises:
         ChildProcessError: when the run fails.
     """
+    bare = bare_loop(bench.plan().robot, min(20.0, bench.minutes * 6))
     with tempfile.TemporaryDirectory(prefix="reverie-") as folder:
         command = loop_command(bench, Path(folder) / "run")
         environment = {**os.environ, "REVERIE_SOCKETS": str(Path(folder) / "sockets")}
@@ -119,7 +128,30 @@ def measure_loop(bench: Bench) -> dict[str, Any]:
         found = json.loads(summary.read_text())
     said = {key: found[key] for key in LOOP_KEYS}
     about = {key: found[key] for key in ("robot_minutes", "updates", "peak_rss_mb")}
-    return {**said, **about, "command": " ".join(["reverie", *command[3:]])}
+    return {**said, "bare_loop": bare, **about, "command": " ".join(["reverie", *command[3:]])}
+
+
+def bare_loop(robot: RobotConfig, seconds: float) -> dict[str, Any]:
+    """A loop that does nothing, at the inner rate and priority: what this computer itself misses.
+
+    It runs in a process of its own, before the robot's run begins.
+    """
+    asked = robot.scheduling.model_dump_json()
+    command = [sys.executable, "-c", _BARE, asked, str(robot.control.inner_hz), str(seconds)]
+    return json.loads(subprocess.check_output(command, text=True))
+
+
+_BARE = """
+import json, sys
+from robot.body.scheduling import obtain
+from robot.clock import Pace, RealClock
+from robot.config import Scheduling
+obtain(Scheduling.model_validate_json(sys.argv[1]))
+pace = Pace(float(sys.argv[2]), RealClock())
+for _ in range(round(pace.hz * float(sys.argv[3]))):
+    pace.wait()
+print(json.dumps(pace.report()))
+"""
 
 
 def loop_command(bench: Bench, run: Path) -> list[str]:
@@ -128,7 +160,7 @@ def loop_command(bench: Bench, run: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "launch.cli", "train", str(bench.config)),
         *("--twin", bench.twin, "--clock", "realtime", "--minutes", f"{bench.minutes:g}"),
-        *("--system", bench.system, "--preset", bench.preset, "--run", str(run)),
+        *("--system", bench.learns, "--preset", bench.preset, "--run", str(run)),
         *changes,
     ]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from launch import bench as bench_module
-from launch.bench import Bench, cpu_model, loop_command, run_bench
+from launch.bench import Bench, bare_loop, cpu_model, loop_command, run_bench
 from launch.commands import Train
 from launch.compose import plan_spec
 from launch.speeds import experience, timed
-from robot.config import ConfigError
+from robot.config import ConfigError, load_config
 
 A1 = Path(__file__).parents[2] / "hardware_configs/a1.yaml"
 SMALL = (
@@ -45,6 +45,12 @@ def test_the_last_line_is_one_json_object_with_units_machine_and_versions(
     assert told["bench"] == name
     assert told["machine"]["cpu"] and told["machine"]["cores_usable"] >= 1
     assert {"python", "torch", "numpy"} <= told["versions"].keys()
+
+
+def test_a_bare_loop_tells_what_the_computer_itself_misses():
+    told = bare_loop(load_config(A1), seconds=0.2)
+    assert told["hz"] == 1000 and told["ticks"] == 200
+    assert {"p50", "p99", "p999", "max"} == told["jitter_us"].keys()
 
 
 def test_figures_agree_with_each_other(capsys: pytest.CaptureFixture[str]):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from robot.body.scheduling import obtain
+from robot.body.scheduling import _stay_awake, obtain
 from robot.config import Scheduling
 
 SCRIPT = """
@@ -50,14 +50,31 @@ def test_a_core_that_is_not_there_is_refused_and_told():
     assert "refused: core 4000: " in said and f"there are {os.cpu_count()}" in said
 
 
-def test_a_refused_priority_is_told_not_raised(monkeypatch):
+def test_a_refused_priority_is_told_not_raised(monkeypatch, tmp_path):
     def refuse(pid, policy, param):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    monkeypatch.setattr("robot.body.scheduling.LATENCY_FILE", tmp_path / "none")
     monkeypatch.setattr(sys, "setswitchinterval", lambda seconds: None)
     for name in ("collect", "freeze", "disable"):
         monkeypatch.setattr(f"robot.body.scheduling.gc.{name}", lambda: None)
     got = obtain(Scheduling(realtime_priority=50))
     assert got.policy == "SCHED_OTHER"
-    assert got.refused == ("SCHED_FIFO 50: Operation not permitted",)
+    assert not got.awake
+    assert got.refused == (
+        "SCHED_FIFO 50: Operation not permitted",
+        f"{tmp_path / 'none'}: No such file or directory",
+    )
+
+
+def test_cores_are_kept_awake_by_an_open_file_that_says_nought(monkeypatch, tmp_path):
+    said = tmp_path / "latency"
+    said.write_bytes(b"")
+    monkeypatch.setattr("robot.body.scheduling.LATENCY_FILE", said)
+    refused = []
+    assert _stay_awake(refused) and not refused
+    assert said.read_bytes() == bytes(4)
+    assert str(said) in {
+        os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
+    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from learner.agent import Agent
-from learner.systems import daydreamer, reverie
+from learner.systems import daydreamer, plan2explore, reverie
 from learner.train.settings import Settings
 from robot.config import ConfigError, apply_change, check_config
 from robot.wire.spec import RobotSpec
@@ -24,6 +24,7 @@ class System:
 SYSTEMS = {
     "reverie": System(reverie.PRESETS, reverie.build),
     "daydreamer": System(daydreamer.PRESETS, daydreamer.build),
+    "plan2explore": System(plan2explore.PRESETS, plan2explore.build),
 }
 
 

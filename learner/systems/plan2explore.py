@@ -1,0 +1,124 @@
+"""Plan2Explore (Sekar et al. 2020, arXiv 2005.05960): explore without a task, then do any.
+
+An explorer seeks what an ensemble disputes. Reward and end are learnt aside, and touch neither what
+is collected nor the model; the task's behaviour is made in dreams and shows its best at any time
+(zero-shot). After `explore_steps` it also collects, and reward reaches the model (few-shot).
+
+Numbers of `paper` are of the released code (configs.py, one_step_model.py): 5 members of 2 x 1024
+ReLU, each foretelling the next embedding from its own bootstrap; 10 000 times their variance; gamma
+0.99; 50 x 50 steps per update, 5 of them new; 1000 episodes of 500 steps of exploration. Different:
+
+* World model and actor-critics are DayDreamer's (see its page); the paper's are Dreamer's.
+* Members see the state after the observation, and the action that causes what they foretell; pairs
+  across episodes are left out. They have an optimiser of their own, and so have the heads of reward
+  and end: not even the norm of a gradient carries a reward to the model.
+* Data of both phases are drawn alike (there, 70% are of the second one).
+
+`cpu` is the same in small. Rivals of `explorer=disagreement`: `prediction_error` does not tell the
+new from the noisy, `random` does not look; retrospective disagreement is `look=1 look_gamma=0`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from pydantic import Field
+
+from learner.agent import Agent, Diet
+from learner.behaviour import disagreement as d
+from learner.behaviour.explorer import Explorer, Phase, RandomPlay, WithheldWhileExploring
+from learner.behaviour.interface import Behaviour
+from learner.model.ensemble import Ensemble, resampled_rows
+from learner.model.nets import Hidden, Style, uniform_average
+from learner.model.world_model import WorldModel
+from learner.systems import daydreamer
+from learner.train import curiosity as c
+from learner.train.optimisers import Adam, AdamSettings
+from learner.train.sampling import UniformChunks
+from learner.train.settings import Count, Positive, Share
+from learner.train.updates import Update
+from robot.wire.spec import RobotSpec
+
+
+class Config(daydreamer.Config):
+    """Numbers of the system, beside those of model and actor-critics, which are DayDreamer's."""
+
+    batch: Count = 50
+    length: int = Field(default=50, ge=2)
+    prefill: int = Field(default=2500, ge=0)
+    steps_per_update: Positive = 5.0
+    gamma: Share = 0.99
+    explore_steps: int = Field(default=500_000, ge=0)  # those of random play counted in
+    explorer: Literal["disagreement", "prediction_error", "random"] = "disagreement"
+    look: Count = 15  # the explorer's horizon, with its discount
+    look_gamma: Share = 0.99
+    target: Literal["embed", "stoch"] = "embed"
+    spread: Literal["variance", "deviation"] = "variance"
+    bonus: Positive = 1e4
+    members: Count = 5
+    member_units: Count = 1024
+    lr_members: Positive = 6e-4
+
+
+SMALL = {**daydreamer.PRESETS["cpu"].model_dump(), "gamma": 0.99, "explore_steps": 20_000}
+PRESETS = {"paper": Config(), "cpu": Config(**SMALL, member_units=128)}
+Kit = tuple[RobotSpec, Config, WorldModel, Hidden]
+Explored = tuple[Behaviour, tuple[Update, ...]]
+
+
+def build(spec: RobotSpec, config: Config) -> Agent:
+    """Put the parts together for one robot."""
+    hidden = Hidden(config.units, config.layers, Style(F.elu, uniform_average, eps=1e-3))
+    model, phase = daydreamer.build_model(spec, config, hidden), Phase(config.explore_steps)
+    model.reward = WithheldWhileExploring(model.reward, phase)
+    model.cont = WithheldWhileExploring(model.cont, phase)
+    kit, lesson = (spec, config, model, hidden), c.HeadsApartLesson(model, {})
+    task, practise = daydreamer.build_behaviour(*kit)
+    explorer, explore = EXPLORERS[config.explorer](kit)
+    updates = (
+        Update("model", daydreamer.make_adam(lesson.body(), config), lesson.loss),
+        Update("heads", daydreamer.make_adam(lesson.heads(), config), lesson.heads_loss),
+        *practise, *explore, c.PhaseStep(phase),
+    )  # fmt: skip
+    diet = Diet(config.keys, UniformChunks())
+    return Agent(model, Explorer(explorer, task, phase), updates, diet)
+
+
+def seek(kit: Kit, target: c.Target, curiosity: d.Disagreement | d.PredictionError) -> Explored:
+    """Explore for what curiosity pays, in float32 always: members that agree differ by little."""
+    spec, config, model, hidden = kit
+    far = config.model_copy(update={"horizon": config.look, "gamma": config.look_gamma})
+    behaviour, learn = daydreamer.build_behaviour(spec, far, model, hidden, curiosity, "explorer_")
+    adam = Adam(curiosity.parameters(), AdamSettings(config.lr_members, eps=1e-4))
+    return behaviour, (Update("curiosity", adam, c.CuriosityLesson(curiosity, target).loss), *learn)
+
+
+def foretell(kit: Kit, width: int, members: int = 1) -> Ensemble:
+    """An ensemble that foretells so many numbers."""
+    inputs = kit[2].dynamics.feat_width, kit[0].action.shape[0]
+    layers = Hidden(kit[1].member_units, 2, Style(F.relu, uniform_average))
+    return Ensemble(inputs, width, members, layers, resampled_rows)
+
+
+def disagreement(kit: Kit) -> Explored:
+    """Seek what the members dispute."""
+    config, target = kit[1], TARGETS[kit[1].target](kit[2])
+    ensemble = foretell(kit, target.width, config.members)
+    return seek(kit, target, d.Disagreement(ensemble, SPREADS[config.spread], config.bonus))
+
+
+def prediction_error(kit: Kit) -> Explored:
+    """Seek what is foretold badly."""
+    target = TARGETS[kit[1].target](kit[2])
+    pair = foretell(kit, target.width), foretell(kit, 1)
+    return seek(kit, target, d.PredictionError(*pair, kit[1].bonus))
+
+
+TARGETS = {"embed": c.EmbedTarget, "stoch": c.StochTarget}
+SPREADS = {"variance": d.variance, "deviation": d.deviation}
+EXPLORERS = {
+    "disagreement": disagreement,
+    "prediction_error": prediction_error,
+    "random": lambda kit: (RandomPlay(kit[0].action), ()),
+}

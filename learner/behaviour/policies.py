@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Union
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +15,14 @@ from learner.behaviour.distributions import LOG_TAU, OneHot, TanhNormal, Truncat
 from learner.model.nets import Hidden, Linear, mlp
 from robot.wire.spec import Spec
 
+AnyActor = Union[NormalActor, "OneHotActor", "VectorActor"]
 # Width of the features, A, hidden layers and spread.
-MakeActor = Callable[[int, int, Hidden, Spread], nn.Module]
+MakeActor = Callable[[int, int, Hidden, Spread], AnyActor]
 
 
 def make_actor(
     action: Spec, width: int, hidden: Hidden, spread: Spread, vector: MakeActor = NormalActor
-) -> nn.Module:
+) -> AnyActor:
     """Actor for a robot: a choice where it chooses, else of the kind that a system takes.
 
     Args:
@@ -63,7 +65,7 @@ class OneHotActor(nn.Module):
         return 0.0, math.log(self.action)
 
 
-class _Vector(nn.Module):
+class VectorActor(nn.Module):
     """What actors of vectors in [-1, 1] share: layers, mean and deviation, before they are bound.
 
     Args:
@@ -90,7 +92,7 @@ class _Vector(nn.Module):
         return math.log(self.spread.min_std) + 0.5 * (LOG_TAU + 1), math.log(2)
 
 
-class TanhNormalActor(_Vector):
+class TanhNormalActor(VectorActor):
     """Tanh of a normal of mean 5 tanh(m / 5) and std softplus(s + offset) + min_std (Dreamer).
 
     The offset ln(e^5 - 1) lets the deviation start at 5: nearly every first action is -1 or 1.
@@ -102,7 +104,7 @@ class TanhNormalActor(_Vector):
         return TanhNormal(5 * torch.tanh(mean / 5), F.softplus(std) + self.spread.min_std)
 
 
-class TruncatedNormalActor(_Vector):
+class TruncatedNormalActor(VectorActor):
     """Normal cut to [-1, 1] with a tanh mean (DreamerV2, common/nets.py, `trunc_normal`).
 
     Its deviation is (max_std - min_std) sigmoid((s + offset) / 2) + min_std; 2.1 and 0.1 there.

@@ -44,7 +44,7 @@ class Inputs(nn.Module):
         self.width = sum(specs[k].shape[0] for k in self.vectors)
         self.channels = sum(specs[k].shape[-1] for k in self.images)
         centre, factor = torch.zeros(self.width), torch.ones(self.width)
-        if gain:
+        if gain and self.vectors:
             parts = [specs[k] for k in self.vectors]
             centre = torch.cat([torch.tensor(s.centre).expand(s.shape) for s in parts])
             factor = gain / torch.cat([torch.tensor(s.scale).expand(s.shape) for s in parts])

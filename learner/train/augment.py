@@ -81,3 +81,20 @@ class PickStarts:
         if not 0 < self.count < live.shape[0]:
             return torch.arange(live.shape[0])
         return torch.randperm(live.shape[0])[: self.count]
+
+
+class PickLive(PickStarts):
+    """Chooses as `PickStarts` does, but among states after which the episode goes on."""
+
+    def __call__(self, live: Tensor) -> Tensor:
+        """(M,) -> (N,) row numbers; all of them terminal gives none."""
+        rows = live.nonzero().flatten()
+        return rows[super().__call__(rows)]
+
+
+class TanhReward:
+    """Keeps rewards within -1 and 1, as DreamerV2 does on Atari (`clip_rewards: tanh`)."""
+
+    def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Batch with the reward's tanh."""
+        return {**batch, "reward": torch.tanh(batch["reward"])}

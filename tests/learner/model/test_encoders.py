@@ -90,9 +90,10 @@ def test_the_decoder_predicts_vectors_and_pictures(seeing: RobotSpec):
     assert {k: v.shape for k, v in losses.items()} == {"vector": (2, 3), "image": (2, 3)}
 
 
-def test_a_robot_that_only_sees_has_no_network_for_vectors(seeing: RobotSpec):
+@pytest.mark.parametrize("gain", [0.0, 2.0])
+def test_a_robot_that_only_sees_has_no_network_for_vectors(seeing: RobotSpec, gain: float):
     specs = pick(seeing.observation, ("image_front",))
-    encoder = Encoder(Inputs(specs, 0.0), HIDDEN, 2)
+    encoder = Encoder(Inputs(specs, gain), HIDDEN, 2)
     decoder = Decoder(encoder.inputs, 10, HIDDEN, 2)
     assert encoder.vector is None and decoder.vector is None
     assert encoder(sensed(specs)).shape == (2, 3, 64)

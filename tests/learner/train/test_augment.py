@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from learner.agent import Agent
-from learner.train.augment import Mirror, PickStarts, ShiftReward
+from learner.train.augment import Mirror, PickLive, PickStarts, ShiftReward, TanhReward
 from robot.config import ConfigError
 from robot.wire.spec import RobotSpec
 
@@ -94,3 +94,17 @@ def test_starts_are_drawn_without_repeats():
 @pytest.mark.parametrize("count", [0, 10, 11])
 def test_zero_or_enough_takes_every_start_in_order(count: int):
     assert PickStarts(count)(torch.ones(10)).tolist() == list(range(10))
+
+
+def test_no_start_is_drawn_where_nothing_comes_after():
+    live = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    assert PickLive(0)(live).tolist() == [0, 2, 3, 5]
+    drawn = {row for _ in range(50) for row in PickLive(2)(live).tolist()}
+    assert drawn == {0, 2, 3, 5}
+    assert len(PickLive(2)(live)) == 2
+
+
+def test_a_reward_can_be_kept_within_one(seen: dict):
+    kept = TanhReward()(seen)
+    np.testing.assert_allclose(kept["reward"], np.tanh(seen["reward"].numpy()), rtol=1e-6)
+    assert all(kept[k] is seen[k] for k in seen if k != "reward")

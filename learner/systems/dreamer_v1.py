@@ -1,0 +1,106 @@
+"""Dreamer (Hafner et al. 2019, arXiv 1912.01603): an actor learns by gradients through dreams.
+
+`paper` has the numbers of the released code (dreamer.py) for control from pixels. A decision there
+repeats an action twice; steps here are decisions. Ours differs in this:
+
+* Dreams go through the model that was just updated; there, all three losses are taken first.
+* Vectors, of which there are none there, have an MLP of `layers` in encoder and decoder, and are
+  scaled to a typical deviation of `gain`.
+* The policy shows the tanh of its mean; there, the likeliest of 100 samples.
+* `ends` foretells a discount, as the code does for games, and no dream starts where one ends.
+* Choices are learnt through the dream too (straight-through), and made evenly among all in a
+  share `explore` of the steps; the code lets that share fall from 0.4 to 0.1.
+* bfloat16 with float32 optimisers, losses and divergences; there, float16 with a scaled loss.
+
+`cpu` is the same algorithm, small, with fewer updates at once and dreams from a part of the batch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from pydantic import Field
+
+from learner.agent import Agent, Diet
+from learner.behaviour import actor, actor_critic, critic, jitter, normalise, own_returns, policies
+from learner.model import fixed_kl, heads, plain, unit_normal
+from learner.model.latents import Gaussians
+from learner.model.nets import Hidden, to_bfloat16
+from learner.model.plain_model import Kinds, plain_parts
+from learner.model.world_model import WorldModel
+from learner.train.augment import PickLive
+from learner.train.keras_adam import KerasAdam
+from learner.train.optimisers import AdamSettings
+from learner.train.sampling import EpisodeChunks
+from learner.train.settings import Count, Positive, Settings, Share
+from learner.train.updates import DreamLesson, ModelLesson, Update
+from robot.wire.spec import RobotSpec
+
+
+class Config(Settings):
+    """Numbers of the system; `keys` without a name takes all that the robot senses."""
+
+    batch: Count = 50
+    length: int = Field(default=50, ge=2)
+    capacity: int = Field(default=1_000_000, ge=100)
+    prefill: int = Field(default=2500, ge=0)
+    pretrain: int = Field(default=100, ge=0)
+    steps_per_update: Positive = 5.0
+    sync_steps: Count = 500
+    keys: tuple[str, ...] = ()
+    gain: float = Field(default=1.0, ge=0)
+    deter: Count = 200
+    hidden: Count = 200
+    stoch: Count = 30
+    units: Count = 400
+    layers: Count = 3
+    depth: Count = 32
+    lr_model: Positive = 6e-4
+    lr_behaviour: Positive = 8e-5
+    free_nats: float = Field(default=3.0, ge=0)
+    ends: bool = False
+    gamma: Share = 0.99
+    lam: Share = 0.95
+    horizon: int = Field(default=15, ge=2)
+    explore: float = Field(default=0.3, ge=0)
+    starts: int = Field(default=0, ge=0)
+
+
+CPU = Config(
+    batch=16, length=16, capacity=200_000, prefill=500, steps_per_update=4.0, sync_steps=20,
+    deter=128, hidden=128, units=128, layers=2, stoch=16, depth=16, starts=96,
+)  # fmt: skip
+PRESETS = {"paper": Config(), "cpu": CPU}
+
+
+def build(spec: RobotSpec, config: Config) -> Agent:
+    """Put the parts together for one robot."""
+    c, layers = config, {n: Hidden(config.units, n, plain.dense_style(F.elu)) for n in (2, 3, 4)}
+    kinds = Kinds(Gaussians(c.stoch), plain.KerasGRU, dense=F.elu, convs=F.relu)
+    encoder, dynamics, decoder = plain_parts(spec, c, kinds)
+    width = dynamics.feat_width
+    reward = unit_normal.NormalHead(width, layers[2])
+    ends = unit_normal.DiscountHead(width, layers[3], c.gamma) if c.ends else heads.NeverEnds()
+    objective = fixed_kl.WholeKL(1.0, c.free_nats)
+    model = WorldModel(encoder, dynamics, decoder, reward, ends, objective)
+    spread = actor.Spread(1e-4, std_offset=math.log(math.expm1(5)), mean_scale=1.0)
+    made = policies.make_actor(spec.action, width, layers[4], spread, policies.TanhNormalActor)
+    values = critic.OwnTargetCritic(unit_normal.NormalHead(width, layers[3]))
+    if c.bfloat16:
+        to_bfloat16(model, made, values)
+    returns, bonus = own_returns.StartlessReturns(c.gamma, c.lam), normalise.FixedEntropy(0.0)
+    judging = returns, normalise.Unscaled(), bonus
+    dreamer = actor_critic.ActorCritic(made, values, c.horizon, *judging)
+    lesson = ModelLesson(model, {"continue": 10.0})
+    dreams = DreamLesson(model, dreamer, PickLive(c.starts))
+    fast, slow = (AdamSettings(lr, eps=1e-7) for lr in (c.lr_model, c.lr_behaviour))
+    updates = (
+        Update("model", KerasAdam(model.parameters(), fast), lesson.loss),
+        Update("actor", KerasAdam(made.parameters(), slow), dreams.actor_loss),
+        Update("critic", KerasAdam(values.parameters(), slow), dreams.critic_loss),
+    )
+    noise = jitter.Slips if spec.action.is_discrete else jitter.Jitter
+    keys = (*encoder.inputs.images, *encoder.inputs.vectors)
+    diet = Diet(keys, EpisodeChunks(prioritise_ends=False))
+    return Agent(model, noise(dreamer, c.explore), updates, diet)

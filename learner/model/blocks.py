@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from learner.model.nets import Dense, Style
+from learner.model.rssm import JoinedInputs
 
 
 class RMSNorm(nn.Module):
@@ -74,11 +75,24 @@ class BlockLinear(nn.Module):
         return made if shared is None else made + F.linear(shared.to(own.dtype), common)
 
 
-class SeparateInputs(nn.Module):
-    """One layer for the stochastic state and one for the action.
+def bounded(action: Tensor) -> Tensor:
+    """Divide what leaves [-1, 1], as samples of an unbounded policy do, by its own size.
 
-    Where an action leaves [-1, 1], as samples of an unbounded policy do, its entry is divided by
-    its own size, a constant to gradients.
+    The divisor is a constant to gradients. (B, A) -> (B, A).
+    """
+    return action / action.detach().abs().clamp(min=1.0)
+
+
+class BoundedInputs(JoinedInputs):
+    """One layer for the stochastic state and the action, which is bounded (`action_clip`)."""
+
+    def forward(self, stoch: Tensor, action: Tensor) -> Tensor:
+        """(B, width of a sample), (B, A) -> (B, width)."""
+        return super().forward(stoch, bounded(action))
+
+
+class SeparateInputs(nn.Module):
+    """One layer for the stochastic state and one for the action, which is bounded.
 
     Args:
         stoch: width of the stochastic state.
@@ -94,8 +108,7 @@ class SeparateInputs(nn.Module):
 
     def forward(self, stoch: Tensor, action: Tensor) -> Tensor:
         """(B, width of a sample), (B, A) -> (B, width)."""
-        bounded = action / action.detach().abs().clamp(min=1.0)
-        return torch.cat([self.stoch(stoch), self.action(bounded)], -1)
+        return torch.cat([self.stoch(stoch), self.action(bounded(action))], -1)
 
 
 class BlockGRU(nn.Module):

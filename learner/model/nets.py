@@ -39,6 +39,11 @@ def truncated_normal(weight: Tensor, fan_in: int, fan_out: int, scale: float) ->
     nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std)
 
 
+def truncated_average(weight: Tensor, fan_in: int, fan_out: int, scale: float) -> None:
+    """Normal of variance scale / mean(fan_in, fan_out), cut at two deviations (DreamerV3, 2023)."""
+    truncated_normal(weight, fan_in + fan_out, 0, 2 * scale)
+
+
 Activation = Callable[[Tensor], Tensor]
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from learner.model.encoders import Inputs, Observation
-from learner.model.heads import Trunk, symexp, symlog
+from learner.model.heads import ContinueHead, Trunk, symexp, symlog
 from learner.model.nets import Hidden
 from robot.wire.spec import Spec
 
@@ -74,3 +74,14 @@ class SymexpHead(Trunk):
         at_low = log_probs.gather(-1, low[..., None]).squeeze(-1)
         at_high = log_probs.gather(-1, low[..., None] + 1).squeeze(-1)
         return -((1 - share) * at_low + share * at_high)
+
+
+class FirmContinueHead(ContinueHead):
+    """Predicts whether the episode goes on, as a yes or no (DreamerV3's first generation)."""
+
+    def __init__(self, width: int, hidden: Hidden) -> None:
+        super().__init__(width, hidden, scale=1.0)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """(..., F) -> (...) 0 or 1, without a gradient."""
+        return (super().forward(feat) > 0.5).float()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from robot.config import Strict
 
@@ -12,6 +12,15 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def _odd(count: int) -> int:
+    if count % 2 == 0:
+        raise ValueError(f"{count} is even; allowed is odd, so that one bin stands for zero")
+    return count
+
+
+Bins = Annotated[int, Field(ge=3), AfterValidator(_odd)]
 
 
 class Settings(Strict):

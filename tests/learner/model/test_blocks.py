@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from learner.model.blocks import BlockGRU, BlockLinear, RMSNorm, SeparateInputs
+from learner.model.blocks import BlockGRU, BlockLinear, BoundedInputs, RMSNorm, SeparateInputs
 from learner.model.latents import Categoricals
 from learner.model.nets import Style, to_bfloat16, truncated_normal
 from learner.model.rssm import RSSM, State, ZeroStart
@@ -114,12 +114,16 @@ def test_at_the_start_a_memory_keeps_about_three_quarters():
     np.testing.assert_allclose(array(cell(torch.randn(2, 6), h)), kept, atol=1e-6)
 
 
-def test_an_action_beyond_the_bounds_counts_as_the_bound():
-    inputs = SeparateInputs(4, 3, 8, STYLE)
+@pytest.mark.parametrize("make", [SeparateInputs, BoundedInputs])
+def test_an_action_beyond_the_bounds_counts_as_the_bound(make: type):
+    inputs = make(4, 3, 8, STYLE)
     stoch = torch.randn(1, 4).expand(2, -1)
     actions = torch.tensor([[-7.0, 0.3, 1.5], [-1.0, 0.3, 1.0]])
     one, two = inputs(stoch, actions)
-    assert torch.equal(one, two) and one.shape == (16,)
+    np.testing.assert_allclose(array(one), array(two), atol=1e-6)
+    assert one.shape == (inputs.width,) and not np.allclose(
+        array(inputs(stoch, 0 * actions)[0]), array(one)
+    )
 
 
 def test_state_and_action_enter_by_layers_of_their_own():

@@ -8,7 +8,7 @@ from gymnasium.spaces import Box
 from torch import Tensor
 
 from learner.model.nets import Hidden, Style, truncated_normal
-from learner.model.scales import SymexpHead, SymlogInputs
+from learner.model.scales import FirmContinueHead, SymexpHead, SymlogInputs
 from robot.wire.spec import Spec
 
 HIDDEN = Hidden(8, 1, Style(F.silu, truncated_normal))
@@ -111,3 +111,14 @@ def test_vectors_enter_as_symlogs_without_a_scale():
     seen = {"a": torch.tensor([[1e6, -1.0]]), "b": torch.tensor([[0.0]])}
     expected = [np.log(1e6 + 1), -np.log(2), 0]
     np.testing.assert_allclose(inputs.vector(seen)[0].numpy(), expected, rtol=1e-6)
+
+
+def test_a_firm_head_says_yes_or_no_and_still_learns_odds():
+    head = FirmContinueHead(4, HIDDEN)
+    feat = torch.randn(200, 4)
+    odds = head.raw(feat).squeeze(-1)
+    assert torch.equal(head(feat), (odds > 0).float()) and 0 < head(feat).mean() < 1
+    expected = np.log1p(np.exp(odds.detach().numpy()))
+    np.testing.assert_allclose(
+        head.loss(feat, torch.zeros(200)).detach(), expected, rtol=1e-4, atol=1e-6
+    )

@@ -102,7 +102,7 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     returns, explore = ArrivalReturns(c.gamma, c.lam), FixedEntropy(c.entropy)
     scale, gradient = PercentileScale(rate=0.01), Reinforce()
     behaviour = ActorCritic(actor, critic, c.horizon, returns, scale, explore, gradient)  # type: ignore[arg-type]
-    dreams = DreamLesson(model, behaviour, PickEnds(c.length, c.starts))
+    dreams = DreamLesson(model, behaviour, PickEnds(c.length, c.starts), "joint")
     lesson = JointLesson(ModelLesson(model, {}), dreams, ReplayValue(critic, c.gamma, c.lam), 0.3)
     weights = [*model.parameters(), *actor.parameters(), *critic.head.parameters()]
     laprop = LaProp(weights, LaPropSettings(c.lr, c.warmup))

@@ -59,5 +59,5 @@ class JointLesson:
         batch = {key: lesson.batch[key][:, ends] for key in ("reward", "is_last", "is_terminal")}
         steps = Stretch(batch["reward"], batch["is_last"], batch["is_terminal"], boot)
         loss = self.replay.loss(lesson.watched.at(ends).feat, steps).mean()
-        lesson.metrics["critic/replay"] = loss.detach()
+        lesson.metrics[f"{self.dreams.name}/replay"] = loss.detach()
         return loss

@@ -30,7 +30,7 @@ from sim.lockstep import LockstepLink
 from sim.scene import ENGINES
 
 WARM_UP = 5
-DREAMS = 128
+DREAMS, DREAM_STEPS = 128, 15
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,21 @@ Figures = dict[str, Figure]
 
 
 def learner_speed(plan: Plan, seconds: float) -> Figures:
-    """Updates and imagined steps of a system's preset, on synthetic experience of its robot."""
+    """Updates of a system's preset and steps imagined open loop, on synthetic experience."""
     trainer = make_trainer(plan)
     for step in experience(plan_spec(plan), 1000, plan.seed):
         trainer.replay.add(step)
     update_ms = timed(lambda: trainer.update(), seconds) * 1e3
-    model, behaviour = trainer.agent.model, trainer.agent.behaviour
+    model = trainer.agent.model
     start = model.dynamics.initial(DREAMS)
+    actions = torch.rand(DREAMS, DREAM_STEPS, model.dynamics.action)
+    noise = torch.rand(DREAM_STEPS, DREAMS, model.dynamics.latents.stoch)
 
     def dream() -> None:
         with torch.no_grad():
-            behaviour.dream(model, start)
+            model.reward(model.unroll(start, actions, noise).feat)
 
-    per_dream = DREAMS * behaviour.outlook.horizon
+    per_dream = DREAMS * DREAM_STEPS
     twin = twin_speed(plan, plan.twin, min(seconds, 3.0))
     return {
         "updates": Figure(1e3 / float(update_ms.mean()), "1/s"),
@@ -152,9 +154,11 @@ def wire_speed(plan: Plan, seconds: float) -> Figures:
     return figures
 
 
-def timed(call: Callable[[], object], seconds: float, most: int = 1_000_000) -> np.ndarray:
-    """Seconds that each call took, (N,): calls for that long, after a warm-up."""
-    for _ in range(WARM_UP):
+def timed(
+    call: Callable[[], object], seconds: float, most: int = 1_000_000, warm_up: int = WARM_UP
+) -> np.ndarray:
+    """Seconds that each call took, (N,): calls for that long, after `warm_up` calls."""
+    for _ in range(warm_up):
         call()
     taken: list[int] = []
     end_ns = time.perf_counter_ns() + round(seconds * 1e9)

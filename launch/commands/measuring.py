@@ -22,18 +22,18 @@ class Bench:
         json: print one JSON object as the last line instead of a table.
         config: the robot's YAML file.
         twin: engine.
-        system: what learns.
+        system: what learns; reverie unless given, and planet where planning is measured.
         preset: its settings.
         minutes: how long the loop is watched.
         seconds: how long each of the others measures.
         changes: change one key; learner.KEY for the system, any other for the robot.
     """
 
-    name: Positional[Literal["loop", "learner", "policy", "twin", "wire"]]
+    name: Positional[Literal["loop", "learner", "planner", "policy", "twin", "wire"]]
     json: bool = False
     config: Path = Path("hardware_configs/a1.yaml")
     twin: Literal["mujoco", "pybullet"] = "mujoco"
-    system: str = "reverie"
+    system: str = ""
     preset: str = "cpu"
     minutes: float = 5.0
     seconds: float = 10.0

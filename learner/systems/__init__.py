@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from learner.agent import Agent
-from learner.systems import daydreamer, plan2explore, reverie
+from learner.systems import (
+    daydreamer,
+    dreamer_v1,
+    dreamer_v2,
+    dreamer_v3,
+    dreamer_v3_2023,
+    plan2explore,
+    planet,
+    reverie,
+)
 from learner.train.settings import Settings
 from robot.config import ConfigError, apply_change, check_config
 from robot.wire.spec import RobotSpec
@@ -24,6 +33,11 @@ class System:
 SYSTEMS = {
     "reverie": System(reverie.PRESETS, reverie.build),
     "daydreamer": System(daydreamer.PRESETS, daydreamer.build),
+    "planet": System(planet.PRESETS, planet.build),
+    "dreamer_v1": System(dreamer_v1.PRESETS, dreamer_v1.build),
+    "dreamer_v2": System(dreamer_v2.PRESETS, dreamer_v2.build),
+    "dreamer_v3": System(dreamer_v3.PRESETS, dreamer_v3.build),
+    "dreamer_v3_2023": System(dreamer_v3_2023.PRESETS, dreamer_v3_2023.build),
     "plan2explore": System(plan2explore.PRESETS, plan2explore.build),
 }
 

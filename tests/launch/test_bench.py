@@ -23,14 +23,22 @@ SMALL = (
 )
 EXPECTED = {
     "learner": {"updates": "1/s", "update_median": "ms", "imagined_steps": "1/s"},
+    "planner": {"tick": "ms", "preset_p99": "ms", "12x32_median": "ms", "12x32_fit": "iterations"},
     "policy": {"policy_median": "us", "policy_p99": "us", "weights": "MB"},
     "twin": {"mujoco_steps": "1/s", "mujoco_real_time": "times"},
     "wire": {"transition_encode_median": "us", "sample_decode_p99": "us", "log_append_p99": "us"},
 }
 
 
+TINY_PLANNER = (
+    *("learner.units=16", "learner.layers=1", "learner.deter=16", "learner.hidden=16"),
+    "learner.stoch=4",
+)
+
+
 def small(name: str) -> Bench:
-    return Bench(name, A1, seconds=0.2, changes=SMALL)
+    changes = TINY_PLANNER if name == "planner" else SMALL
+    return Bench(name, A1, seconds=0.2, changes=changes)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -41,7 +49,7 @@ def test_the_last_line_is_one_json_object_with_units_machine_and_versions(
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     units = {figure: said["unit"] for figure, said in told["figures"].items()}
     assert EXPECTED[name].items() <= units.items()
-    assert all(said["value"] > 0 for said in told["figures"].values())
+    assert all(said["value"] > 0 or name.endswith("fit") for name, said in told["figures"].items())
     assert told["bench"] == name
     assert told["machine"]["cpu"] and told["machine"]["cores_usable"] >= 1
     assert {"python", "torch", "numpy"} <= told["versions"].keys()
@@ -59,6 +67,21 @@ def test_figures_agree_with_each_other(capsys: pytest.CaptureFixture[str]):
     figures = {name: said["value"] for name, said in told.items()}
     assert figures["replayed_steps"] == pytest.approx(figures["updates"] * 8)
     assert figures["update_p99"] >= figures["update_median"]
+
+
+def test_what_fits_in_a_tick_is_what_the_time_that_is_left_holds(
+    capsys: pytest.CaptureFixture[str],
+):
+    run_bench(small("planner"), as_json=True)
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["system"] == "planet"
+    found = {name: said["value"] for name, said in told["figures"].items()}
+    assert found["tick"] == 50.0
+    for size in ("6x32", "15x1000"):
+        room = found["tick"] - found["base_p99"]
+        each = found[f"{size}_p99"] - found["base_median"]
+        assert found[f"{size}_fit"] == max(0, room // each)
+    assert found["15x1000_median"] > found["6x32_median"]
 
 
 def test_without_json_a_table_is_printed(capsys: pytest.CaptureFixture[str]):
@@ -143,6 +166,7 @@ def test_the_processor_is_read_from_the_kernels_table(tmp_path: Path):
     ("bench", "said"),
     [
         (Bench("coffee", A1), "unknown 'coffee'; there are loop, learner"),
+        (Bench("planner", A1, system="reverie"), "reverie does not plan; allowed is planet"),
         (Bench("wire", A1, seconds=0.0), "--seconds and --minutes must be above 0"),
         (Bench("wire", A1, changes=("learner.foo=1",)), "unknown key foo"),
         (Bench("wire", Path("none.yaml")), "none.yaml"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from launch.run_folder import Plan
+from launch.environments import AnyPlan, EnvironmentPlan
 from learner.agent import Agent, AgentPolicy
 from learner.behaviour.noise import Noise, SmoothNoise
 from learner.systems import build_agent
@@ -21,12 +21,14 @@ from robot.wire.weights import Weights
 log = logging.getLogger(__name__)
 
 
-def plan_spec(plan: Plan) -> RobotSpec:
-    """What the plan's robot senses and does."""
+def plan_spec(plan: AnyPlan) -> RobotSpec:
+    """What the plan's robot, or what stands for one, senses and does."""
+    if isinstance(plan, EnvironmentPlan):
+        return plan.spec
     return robot_spec(plan.robot, make_task(plan.robot))
 
 
-def make_trainer(plan: Plan) -> Trainer:
+def make_trainer(plan: AnyPlan) -> Trainer:
     """The learner's side: agent, replay and trainer, seeded; computes on one thread.
 
     One thread is as fast as two at these sizes, leaves a core to the robot, and is deterministic.
@@ -52,7 +54,7 @@ class PolicyMaker:
         noise: where the policy's randomness comes from.
     """
 
-    plan: Plan
+    plan: AnyPlan
     noise: Noise
 
     def __post_init__(self) -> None:
@@ -74,6 +76,6 @@ class PolicyMaker:
         return AgentPolicy(self._agent, self.noise, weights.version)
 
 
-def exploring(plan: Plan) -> PolicyMaker:
+def exploring(plan: AnyPlan) -> PolicyMaker:
     """Policies that explore, with noise from the plan's seed."""
     return PolicyMaker(plan, SmoothNoise(plan.seed + 1, plan.settings.noise_correlation))

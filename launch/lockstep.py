@@ -1,8 +1,9 @@
 """A whole run in one process and in lock-step: deterministic, as fast as the computer allows.
 
-Body core, robot loop, log and trainer are those of a real-time run; only sockets and waiting are
-left out. The trainer keeps step: it makes the updates that each transition allows before the next
-one, and the policy takes over weights at fixed steps.
+On a twin, body core, robot loop, log and trainer are those of a real-time run; only sockets and
+waiting are left out. An environment stands for body and robot at once (`launch/worlds.py`). The
+trainer keeps step: it makes the updates that each transition allows before the next one, and the
+policy takes over weights at fixed steps.
 """
 
 from __future__ import annotations
@@ -14,36 +15,33 @@ from typing import Any
 
 from launch.compose import exploring, make_trainer
 from launch.display import View
-from launch.run_folder import Plan, RunFolder, versions
+from launch.environments import AnyPlan
+from launch.run_folder import RunFolder, versions
 from launch.summary import Outcome, peak_rss_mb, write_summary
+from launch.worlds import LockstepWorld, open_world
 from learner.train.checkpoint import Checkpoints
 from learner.train.metrics import Metrics
-from robot.clock import NS, RealClock, SteppedClock
+from robot.clock import NS, RealClock
 from robot.policy.interface import Policy
 from robot.policy.journal import EPISODES, LOG_NAME, Journal
-from robot.policy.operator import Operator
 from robot.policy.random import RandomPolicy
-from robot.policy.robot import Robot
 from robot.policy.rollout import Start, rollout
-from robot.tasks import make_task
 from robot.wire.log import LogReader, LogWriter
 from robot.wire.transition import Transition
-from sim.lockstep import LockstepLink
-from sim.scene import make_twin
 
 
 class LockstepPilot:
     """Holds the policy of a lock-step run: random until the first weights come."""
 
-    def __init__(self, first: Policy[Any], clock: SteppedClock) -> None:
-        self._policy, self._clock = first, clock
-        self._since_ns = clock.now_ns()
+    def __init__(self, first: Policy[Any], now_ns: Callable[[], int]) -> None:
+        self._policy, self._now_ns = first, now_ns
+        self._since_ns = now_ns()
         self.applied = 0
 
     def give(self, policy: Policy[Any]) -> None:
         """Hand over the policy to use from the next step on."""
         self._policy = policy
-        self._since_ns = self._clock.now_ns()
+        self._since_ns = self._now_ns()
         self.applied += 1
 
     def take(self) -> Policy[Any]:
@@ -52,7 +50,7 @@ class LockstepPilot:
 
     def age_ns(self) -> int:
         """How long it has been in use."""
-        return self._clock.now_ns() - self._since_ns
+        return self._now_ns() - self._since_ns
 
 
 class LockstepRun:
@@ -63,7 +61,7 @@ class LockstepRun:
         folder: where to; already claimed for the plan.
     """
 
-    def __init__(self, plan: Plan, folder: RunFolder) -> None:
+    def __init__(self, plan: AnyPlan, folder: RunFolder) -> None:
         self._began_s = time.monotonic()
         self.plan, self.folder = plan, folder
         self.trainer = make_trainer(plan)
@@ -71,12 +69,9 @@ class LockstepRun:
         self.trainer.resume(self.checkpoints)
         self._history = LogReader(folder.log, LOG_NAME)
         self.start = self._restore()
-        self.journal = Journal(plan.robot.control.control_hz, list(self._history.notes(EPISODES)))
-        self.clock = SteppedClock()
-        self.link = self._make_link()
-        self.robot = Robot(plan.robot, self.link, make_task(plan.robot))
-        self.operator = Operator(self.link)
-        self.pilot = LockstepPilot(RandomPolicy(self.robot.spec, plan.seed), self.clock)
+        self.journal = Journal(plan.control_hz, list(self._history.notes(EPISODES)))
+        self.world: LockstepWorld = open_world(plan, self.start.episode)
+        self.pilot = LockstepPilot(RandomPolicy(self.world.spec, plan.seed), self.world.now_ns)
         self.make_policy = exploring(plan)
         about = {"plan": json.dumps(plan.as_dict()), "versions": json.dumps(versions())}
         self.log = LogWriter(folder.log, LOG_NAME, about)
@@ -90,28 +85,18 @@ class LockstepRun:
         for step in self._history.transitions():
             self.trainer.add(step)
             index, episode = step.index + 1, step.episode + 1
-        return Start(self.plan.robot.robot, self.plan.run_id, index, episode)
-
-    def _make_link(self) -> LockstepLink:
-        """The twin, ready; a resumed run starts from the start pose again, with other noise."""
-        config, seed = self.plan.robot, self.plan.seed + 1000 * self.start.episode
-        twin = make_twin(self.plan.twin, config, self.clock, seed)
-        twin.connect()
-        twin.reset(config.twin.start, seed)
-        link = LockstepLink(config, twin, self.clock)
-        link.open()
-        return link
+        return Start(self.plan.name, self.plan.run_id, index, episode)
 
     def run(self, minutes: float, stop: Callable[[], bool], show: Callable[[View], None]) -> None:
-        """Run until `minutes` of robot time are there in all, or `stop` says so."""
+        """Run until `minutes` of the world's time are there in all, or `stop` says so."""
         began = time.monotonic()
         saved = shown = began
         self._began_minutes = self.journal.robot_minutes(self.start.index)
         self._sync()
-        steps = round(minutes * 60 * self.plan.robot.control.control_hz)
-        if self.start.index >= steps:
+        goal = round(minutes * 60 * self.plan.steps_hz)
+        if self._spent >= goal:
             return
-        for step in rollout(self.robot, self.pilot, self.start, self._reviving(stop)):
+        for step in rollout(self.world, self.pilot, self.start, self._reviving(stop)):
             self._record(step)
             self._learn(step)
             now = time.monotonic()
@@ -121,27 +106,34 @@ class LockstepRun:
             if now - saved > self.plan.settings.checkpoint_s:
                 saved = now
                 self.trainer.save(self.checkpoints, {})
-            if step.index + 1 >= steps or stop():
+            if self._spent >= goal or stop():
                 break
 
+    @property
+    def _spent(self) -> int:
+        """Steps so far, as the run's length counts them."""
+        return self.world.spent(self.start.index, len(self.journal.episodes))
+
+    def _tally(self) -> dict[str, int]:
+        return self.world.tally(self.start.index, len(self.journal.episodes))
+
     def _reviving(self, stop: Callable[[], bool]) -> Callable[[], bool]:
-        """As `stop`; asked while the body follows nobody, it also resumes a twin gone soft."""
+        """As `stop`; asked before each episode, it also makes the world ready again."""
 
         def ask() -> bool:
-            if self.robot.state == "damping":
-                self.operator.resume()
+            self.world.revive()
             return stop()
 
         return ask
 
     def _record(self, step: Transition) -> None:
         """Log first."""
-        now_ns = self.clock.now_ns()
+        now_ns = self.world.now_ns()
         self.log.append_transition(step, now_ns, now_ns)
         self.start = Start(step.robot, step.run, step.index + 1, step.episode + 1)
-        verdict = self.robot.verdict
-        line = self.journal.add(step, verdict.terms if verdict else {})
+        line = self.journal.add(step, self.world.terms())
         if line is not None:
+            line |= self._tally()
             self.log.note(EPISODES, line, now_ns)
 
     def _learn(self, step: Transition) -> None:
@@ -156,7 +148,7 @@ class LockstepRun:
 
     def _sync(self) -> None:
         if self.trainer.updates:
-            weights = self.trainer.weights(self.clock.now_ns())
+            weights = self.trainer.weights(self.world.now_ns())
             self.pilot.give(self.make_policy(weights))
 
     def _view(self, step: Transition, minutes: float, wall_s: float) -> View:
@@ -169,6 +161,7 @@ class LockstepRun:
             done_minutes=done - self._began_minutes,
             episodes=self.journal.episodes,
             figures={
+                **{name.replace("_", " "): str(count) for name, count in self._tally().items()},
                 "updates": f"{trainer.updates}, replay ratio {trainer.ratio.achieved:.0f}",
                 "weights": f"version {trainer.published}, {self.pilot.age_ns() / NS:.1f} s old",
                 "log": f"{self.log.size / 1e6:.1f} MB",
@@ -177,12 +170,12 @@ class LockstepRun:
         )
 
     def close(self) -> dict[str, Any]:
-        """Stop the motors, then save everything; the summary."""
-        self.link.close()
+        """Stop what moves, then save everything; the summary."""
+        self.world.close()
         self.log.close()
         self.trainer.save(self.checkpoints, {})
         if self.trainer.updates:
-            weights = self.trainer.weights(self.clock.now_ns())
+            weights = self.trainer.weights(self.world.now_ns())
             self.folder.write_weights(weights)
         self.metrics.close()
         return write_summary(self.folder, self.plan, self._outcome())
@@ -196,12 +189,6 @@ class LockstepRun:
 
     def _outcome(self) -> Outcome:
         done = self.start.index
-        loop = {"hz": float(self.plan.robot.control.control_hz), "ticks": done, "missed": 0}
-        still = {"p50": 0.0, "p99": 0.0, "p999": 0.0, "max": 0.0}
-        inner = {"hz": float(self.plan.robot.control.inner_hz), "ticks": 0, "missed": 0}
-        inner["ticks"] = (
-            done * self.plan.robot.control.inner_hz // self.plan.robot.control.control_hz
-        )
         return Outcome(
             steps=done,
             transitions={
@@ -217,8 +204,7 @@ class LockstepRun:
                 "rejected": 0,
             },
             episodes=self.journal.episodes,
-            policy_loop={**loop, "jitter_us": still},
-            inner_loop={**inner, "jitter_us": still},
             peak_rss_mb={"all": peak_rss_mb()},
-            more={"computing_s": round(self._computed_s(), 1)},
+            more={"computing_s": round(self._computed_s(), 1), **self._tally()},
+            **self.world.loops(done),
         )

@@ -7,12 +7,12 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from learner.systems import make_settings
 from learner.train.settings import Settings
@@ -20,6 +20,14 @@ from robot.config import ConfigError, RobotConfig, check_config
 from robot.wire.weights import Weights
 
 PACKAGES = ("reverie", "torch", "numpy", "mujoco", "gymnasium", "pyzmq")
+
+
+class Described(Protocol):
+    """What decides a run, whatever kind of run that is."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; equal for runs that may resume each other."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,28 @@ class Plan:
     @property
     def run_id(self) -> str:
         """Name of the run's stream of transitions: the same for the same plan."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
-        return f"{self.robot.robot}-s{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return stream_name(self.name, self.seed, self)
+
+    @property
+    def name(self) -> str:
+        """Of the robot."""
+        return self.robot.robot
+
+    @property
+    def control_hz(self) -> float:
+        """Decisions per second of robot time."""
+        return float(self.robot.control.control_hz)
+
+    @property
+    def steps_hz(self) -> float:
+        """Steps per second, as they are counted: a robot's are its decisions."""
+        return self.control_hz
+
+
+def stream_name(name: str, seed: int, plan: Described) -> str:
+    """Name of a run's stream of transitions: the same for the same plan."""
+    text = json.dumps(plan.as_dict(), sort_keys=True)
+    return f"{name}-s{seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _fields(plan: Plan) -> dict[str, Any]:
@@ -129,7 +157,7 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def claim(self, plan: Plan) -> bool:
+    def claim(self, plan: Described) -> bool:
         """Take the folder for a plan; whether a run of the same plan is resumed.
 
         Raises:
@@ -142,7 +170,7 @@ class RunFolder:
                 raise ConfigError(f"--run {self.path}: holds other files; name an empty folder")
             write_json(self.plan_file, {**mine, "versions": versions()})
             return False
-        theirs = self._saved_plan()
+        theirs = self.saved_plan(mine)
         for key, value in mine.items():
             if (kept := theirs.get(key)) != value:
                 what = _difference(key, value, kept)
@@ -153,11 +181,13 @@ class RunFolder:
         """The plan that the run was made with.
 
         Raises:
-            ConfigError: when there is no run in the folder, or its plan cannot be read.
+            ConfigError: when there is no run of a robot in the folder, or its plan cannot be read.
         """
-        if not self.plan_file.exists():
-            raise ConfigError(f"no run at {self.path}: plan.json is missing")
-        data = self._saved_plan()
+        data = self.saved_plan()
+        if "environment" in data:
+            name = data["environment"]["name"]
+            raise ConfigError(f"{self.path}: is a run in {name}; this is for runs of robots")
+        data = self.saved_plan(Plan.__dataclass_fields__)
         base = make_settings(data["system"], data["preset"])
         return Plan(
             robot=check_config(RobotConfig, data["robot"], str(self.plan_file)),
@@ -165,12 +195,23 @@ class RunFolder:
             **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
         )
 
-    def _saved_plan(self) -> dict[str, Any]:
+    def saved_plan(self, keys: Iterable[str] = ()) -> dict[str, Any]:
+        """The plan of the run as it was written.
+
+        Args:
+            keys: that it must have.
+
+        Raises:
+            ConfigError: when there is no run in the folder, or its plan cannot be read or is of
+                another kind.
+        """
+        if not self.plan_file.exists():
+            raise ConfigError(f"no run at {self.path}: plan.json is missing")
         try:
             data = json.loads(self.plan_file.read_text())
         except ValueError as error:
             raise ConfigError(f"{self.plan_file}: not the plan of a run: {error}") from error
-        missing = Plan.__dataclass_fields__.keys() - data
+        missing = set(keys) - data.keys()
         if missing:
             raise ConfigError(f"{self.plan_file}: lacks {', '.join(sorted(missing))}")
         return data

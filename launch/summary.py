@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from launch.run_folder import Plan, RunFolder, versions, write_json
+from launch.environments import AnyPlan
+from launch.run_folder import RunFolder, versions, write_json
 
 NO_LOOP = {
     "hz": 0.0,
@@ -53,11 +54,11 @@ class Outcome:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_summary(folder: RunFolder, plan: Plan, outcome: Outcome) -> dict[str, Any]:
+def write_summary(folder: RunFolder, plan: AnyPlan, outcome: Outcome) -> dict[str, Any]:
     """Write the summary whole or not at all, and return it."""
     rewards = [episode["mean_reward"] for episode in outcome.episodes[-10:]]
     summary = {
-        "robot_minutes": round(outcome.steps / plan.robot.control.control_hz / 60, 4),
+        "robot_minutes": round(outcome.steps / plan.control_hz / 60, 4),
         "transitions": dict(outcome.transitions),
         "updates": outcome.updates,
         "weights": dict(outcome.weights),

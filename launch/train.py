@@ -13,6 +13,13 @@ from rich.console import Console
 
 from launch.compose import plan_spec
 from launch.display import Display
+from launch.environments import (
+    AnyPlan,
+    EnvironmentPlan,
+    folder_name,
+    is_environment,
+    plan_environment,
+)
 from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
@@ -24,29 +31,34 @@ TWINS = ("", "mujoco", "pybullet")
 
 
 def run_train(
-    config: Path,
+    config: str | Path,
     twin: str = "",
-    clock: str = "realtime",
+    clock: str = "",
     system: str = "reverie",
     preset: str = "cpu",
     minutes: float = 60.0,
+    steps: int | None = None,
     seed: int = 0,
     run: Path | None = None,
     changes: Sequence[str] = (),
     yes: bool = False,
 ) -> int:
-    """Train a robot from scratch, or go on with a run.
+    """Train a robot, or an agent in an environment, from scratch, or go on with a run.
 
     Args:
-        config: the robot's YAML file.
+        config: the robot's YAML file, or an environment: `gym:ID` or `dmc:DOMAIN-TASK`.
         twin: "mujoco" or "pybullet"; "" drives the hardware of the configuration.
-        clock: "realtime", or "lockstep" for a deterministic run as fast as the computer allows.
+        clock: "realtime", or "lockstep" for a deterministic run as fast as the computer allows; ""
+            is real time for robots, and lock-step for environments, which know no other.
         system: the learning system.
         preset: its settings.
         minutes: robot time in all, that of earlier calls on the same run counted in.
+        steps: the same in steps of the robot or the environment, action repeats counted in; it
+            takes the place of `minutes`.
         seed: of everything that is random.
         run: the run's folder; made from robot, system and seed unless given.
-        changes: `key=value`; keys that begin with `learner.` are the system's, others the robot's.
+        changes: `key=value`; keys that begin with `learner.` are the system's, others the robot's,
+            or with `env.` the environment's.
         yes: do not ask before hardware moves.
 
     Returns:
@@ -56,22 +68,48 @@ def run_train(
         ConfigError: for anything that cannot be run, before anything moves.
         EndpointInUse: when the robot runs already, or an endpoint is taken.
     """
-    plan = make_plan(config, twin, clock, system, preset, seed, changes)
-    if not 0 < minutes < inf:
-        raise ConfigError(f"--minutes {minutes:g}: allowed is more than 0")
-    path = run or Path("runs") / f"{plan.robot.robot}-{system}-{twin or 'hardware'}-{clock}-{seed}"
-    folder = RunFolder(path)
+    plan = make_any_plan(str(config), twin, clock, system, preset, seed, changes)
+    minutes = _minutes(plan, minutes, steps)
+    folder = RunFolder(run or Path("runs") / _folder_name(plan))
     console = Console()
-    if not twin and not yes:
+    live = plan if isinstance(plan, Plan) and plan.clock == "realtime" else None
+    if isinstance(plan, Plan) and not plan.twin and not yes:
         confirm_hardware(plan, console)
     with ExitStack() as held:
-        if clock == "realtime":
-            held.enter_context(claim_robot(plan))
+        if live:
+            held.enter_context(claim_robot(live))
         held.enter_context(folder.hold())
         resumed = folder.claim(plan)
-        console.print(f"{'Going on with' if resumed else 'New'} run in {path}", highlight=False)
-        go = {"realtime": run_realtime, "lockstep": _run_lockstep}[clock]
-        return go(plan, folder, minutes, console)
+        said = "Going on with" if resumed else "New"
+        console.print(f"{said} run in {folder.path}", highlight=False)
+        if live:
+            return run_realtime(live, folder, minutes, console)
+        return _run_lockstep(plan, folder, minutes, console)
+
+
+def make_any_plan(
+    target: str,
+    twin: str,
+    clock: str,
+    system: str,
+    preset: str,
+    seed: int,
+    changes: Sequence[str],
+) -> AnyPlan:
+    """Check everything that decides a run of a robot, or one in an environment.
+
+    Raises:
+        ConfigError: naming the key, the value and what is allowed.
+    """
+    if not is_environment(target):
+        return make_plan(Path(target), twin, clock or "realtime", system, preset, seed, changes)
+    if twin:
+        raise ConfigError(f"--twin {twin}: {target} is an environment, which has none")
+    if clock not in ("", "lockstep"):
+        raise ConfigError(f"--clock {clock}: {target} is an environment; allowed is lockstep")
+    plan = plan_environment(target, system, preset, seed, changes)
+    build_agent(system, plan_spec(plan), plan.settings)  # as in `make_plan`
+    return plan
 
 
 def make_plan(
@@ -104,19 +142,39 @@ def make_plan(
     return plan
 
 
-def _run_lockstep(plan: Plan, folder: RunFolder, minutes: float, console: Console) -> int:
+def _minutes(plan: AnyPlan, minutes: float, steps: int | None) -> float:
+    """How long the run shall be, in minutes."""
+    if steps is not None and steps < 1:
+        raise ConfigError(f"--steps {steps}: allowed is 1 or more")
+    if not 0 < minutes < inf:
+        raise ConfigError(f"--minutes {minutes:g}: allowed is more than 0")
+    return minutes if steps is None else steps / plan.steps_hz / 60
+
+
+def _folder_name(plan: AnyPlan) -> str:
+    if isinstance(plan, EnvironmentPlan):
+        return folder_name(plan)
+    return f"{plan.name}-{plan.system}-{plan.twin or 'hardware'}-{plan.clock}-{plan.seed}"
+
+
+def _run_lockstep(plan: AnyPlan, folder: RunFolder, minutes: float, console: Console) -> int:
     from launch.lockstep import LockstepRun
 
     began = time.monotonic()
     lesson = LockstepRun(plan, folder)
-    title = f"{plan.robot.robot} learns with {plan.system} on its {plan.twin} twin"
+    where = f" on its {plan.twin} twin" if isinstance(plan, Plan) else ""
+    verb = "learns with" if where else "is learnt by"
+    title = f"{plan.name} {verb} {plan.system}{where}"
     try:
         with until_signal() as stop, Display(title, console) as display:
             lesson.run(minutes, stop, display.show)
     finally:
         summary = lesson.close()
+    much = f"{summary['robot_minutes']:.1f} robot minutes"
+    if "env_steps" in summary:
+        much = f"{summary['env_steps']} environment steps"
     console.print(
-        f"{summary['robot_minutes']:.1f} robot minutes, {summary['updates']} updates, "
+        f"{much}, {summary['updates']} updates, "
         f"{time.monotonic() - began:.0f} s of computing, "
         f"last ten episodes {summary['mean_reward_last10']} per step. "
         f"Summary: {folder.summary}. Look at it: reverie evaluate {folder.path}",

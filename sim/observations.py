@@ -176,3 +176,32 @@ class PictureSense:
         if picture.shape[:2] != (SIZE, SIZE):
             picture = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         return picture.reshape(self.spec.shape)
+
+
+class WithPicture(gym.ObservationWrapper[dict[str, Any], Any, Any]):
+    """Shows a drawing of the scene beside what an environment shows, as `image`.
+
+    Args:
+        environment: that draws itself, with the render mode "rgb_array".
+
+    Raises:
+        ConfigError: when it shows an `image` already.
+    """
+
+    def __init__(self, environment: gym.Env) -> None:
+        super().__init__(environment)
+        space = environment.observation_space
+        self._parts = dict(space.spaces) if isinstance(space, gym.spaces.Dict) else None
+        parts = {"vector": space} if self._parts is None else self._parts
+        if "image" in parts:
+            raise ConfigError("picture: the environment shows an image already")
+        drawing = gym.spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
+        self.observation_space = gym.spaces.Dict({**parts, "image": drawing})
+
+    def observation(self, observation: Any) -> dict[str, Any]:
+        """What was shown, and a drawing (64, 64, 3)."""
+        drawn = np.asarray(self.env.render())
+        if drawn.shape[:2] != (SIZE, SIZE):
+            drawn = cv2.resize(drawn, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        shown = {"vector": observation} if self._parts is None else observation
+        return {**shown, "image": drawn}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from launch.commands.options import Changes, Config, Engine, Run
+from launch.commands.options import Changes, Engine, Run, Target
 
 
 @dataclass(frozen=True)
@@ -16,24 +16,29 @@ class Train:
     Example: reverie train hardware_configs/a1.yaml --twin mujoco --minutes 60
 
     Args:
-        config: the robot's YAML file.
+        config: the robot's YAML file, or an environment: gym:ID, or dmc:DOMAIN-TASK such as
+            dmc:walker-walk.
         twin: simulate the robot with this engine; without it, hardware moves, after you agreed.
-        clock: "lockstep" is deterministic and as fast as the computer allows.
+        clock: realtime for robots unless given; "lockstep" is deterministic and as fast as the
+            computer allows, and what environments run in.
         system: what learns, such as reverie or daydreamer.
         preset: its settings.
         minutes: robot time in all.
+        steps: the same in steps of the robot or the environment, instead of minutes.
         seed: of everything that is random.
         run: folder of the run; runs/... unless given.
-        changes: change one key; learner.KEY for the system, any other for the robot.
+        changes: change one key; learner.KEY for the system, env.KEY for an environment (such as
+            env.action_repeat, env.picture, env.options.length), any other for the robot.
         yes: do not ask before hardware moves.
     """
 
-    config: Config
+    config: Target
     twin: Engine = None
-    clock: Literal["realtime", "lockstep"] = "realtime"
+    clock: Literal["realtime", "lockstep"] | None = None
     system: str = "reverie"
     preset: str = "cpu"
     minutes: float = 60.0
+    steps: int | None = None
     seed: int = 0
     run: Path | None = None
     changes: Changes = ()
@@ -46,10 +51,11 @@ class Train:
         return run_train(
             config=self.config,
             twin=self.twin or "",
-            clock=self.clock,
+            clock=self.clock or "",
             system=self.system,
             preset=self.preset,
             minutes=self.minutes,
+            steps=self.steps,
             seed=self.seed,
             run=self.run,
             changes=self.changes,

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from robot.policy.interface import Policy
-from robot.policy.robot import Robot
+from robot.policy.robot import Tick
+from robot.wire.spec import RobotSpec
 from robot.wire.transition import Transition
 
 
@@ -22,6 +23,46 @@ class Pilot(Protocol):
 
     def age_ns(self) -> int:
         """How long the present weights have been in use."""
+        ...
+
+
+class World(Protocol):
+    """What a policy lives in: a robot (`robot.policy.robot`), or whatever can stand for one."""
+
+    @property
+    def spec(self) -> RobotSpec:
+        """What is observed and done."""
+        ...
+
+    @property
+    def no_action(self) -> np.ndarray:
+        """(A,) what stands in the place of an action at an episode's end."""
+        ...
+
+    @property
+    def tick(self) -> Tick:
+        """The present step: whether it may be learnt from, and its times."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """Position in the episode, from 0."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether an episode can begin; when not, some time is spent waiting."""
+        ...
+
+    def reset(self) -> dict[str, np.ndarray]:
+        """Start an episode; what is sensed at its first step, with reward and flags."""
+        ...
+
+    def act(self, action: np.ndarray) -> np.ndarray:
+        """Do something; what was really done, (A,) float32."""
+        ...
+
+    def observe(self) -> dict[str, np.ndarray]:
+        """Wait for the next step; what is sensed then, with reward and flags."""
         ...
 
 
@@ -43,7 +84,7 @@ class Start:
 
 
 def rollout(
-    robot: Robot, pilot: Pilot, start: Start, stop: Callable[[], bool]
+    robot: World, pilot: Pilot, start: Start, stop: Callable[[], bool]
 ) -> Iterator[Transition]:
     """Live one episode after the other and yield every step, in order and without gaps.
 
@@ -52,7 +93,7 @@ def rollout(
     loop simply ends: the next one begins with `is_first`.
 
     Args:
-        robot: to observe and to act with.
+        robot: to observe and to act with, or a world without one.
         pilot: asked for its policy before every step.
         start: where the stream goes on.
         stop: looked at between two episodes, and while the body cannot follow.
@@ -96,7 +137,7 @@ def _sound(action: np.ndarray, applied: np.ndarray) -> np.ndarray:
 class _Stream:
     """Numbers the transitions of a run."""
 
-    def __init__(self, robot: Robot, start: Start) -> None:
+    def __init__(self, robot: World, start: Start) -> None:
         self.robot, self.start = robot, start
         self.index, self.episode = start.index, start.episode
 

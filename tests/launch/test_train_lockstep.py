@@ -24,7 +24,12 @@ SMALL = (
     *("learner.prefill=40", "learner.pretrain=2", "learner.batch=2", "learner.length=8"),
     *("learner.units=16", "learner.deter=16", "learner.layers=1", "learner.starts=4"),
     *("learner.stoch=2", "learner.classes=4", "learner.bins=15", "learner.sync_steps=10"),
-    *("learner.steps_per_update=4", "task.episode_steps=30", "cameras={}"),
+    *(
+        "learner.steps_per_update=4",
+        "learner.early_factor=1",
+        "task.episode_steps=30",
+        "cameras={}",
+    ),
 )
 STEPS_PER_MINUTE = 20 * 60
 KEYS = {

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from launch.commands.learning import Evaluate, Learn, Train
 from launch.commands.measuring import Bench, Curves, Result, Velocity
+from launch.commands.rivals import Baseline
 from launch.commands.robots import Act, Body, Camera, Doctor, Keys, Pause, Resume, Stop
 
 COMMANDS: dict[str, type] = {
     "train": Train,
+    "baseline": Baseline,
     "evaluate": Evaluate,
     "stop": Stop,
     "pause": Pause,

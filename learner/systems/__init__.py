@@ -16,6 +16,7 @@ from learner.systems import (
     plan2explore,
     planet,
     reverie,
+    world_models,
 )
 from learner.train.settings import Settings
 from robot.config import ConfigError, apply_change, check_config
@@ -32,6 +33,7 @@ class System:
 
 SYSTEMS = {
     "reverie": System(reverie.PRESETS, reverie.build),
+    "world_models": System(world_models.PRESETS, world_models.build),
     "daydreamer": System(daydreamer.PRESETS, daydreamer.build),
     "planet": System(planet.PRESETS, planet.build),
     "dreamer_v1": System(dreamer_v1.PRESETS, dreamer_v1.build),

@@ -28,6 +28,10 @@ BATCH, LENGTH = 3, 8
 FAST = ("lr_model=0.003", "free_nats=0")
 # A new system adds the changes that make it tiny and quick to learn.
 TINY = {
+    "world_models": (
+        *("units=32", "head_layers=1", "lr_vision=0.003", "lr_memory=0.003", "fitness=dream"),
+        *("reads=z", "evolve_after=0", "show_every=1", "population=16"),
+    ),
     "planet": ("units=32", "hidden=32", "layers=2", "lr=0.003", "candidates=30", "iterations=2"),
     "reverie": ("units=32", "starts=8", "bins=21", "mirror=false", "lr_model=0.003", "classes=8"),
     "daydreamer": ("units=32", "hidden=32", "layers=2", "lr=0.003", "classes=8"),
@@ -173,7 +177,7 @@ def test_one_batch_can_be_learnt_by_heart(name: str, precision: str):
     lesson, losses = Lesson(made), []
     for _ in range(200):
         for update in agent.updates:
-            if update.name in ("model", "heads", "joint"):
+            if update.name in ("model", "vision", "memory", "heads", "joint"):
                 update(lesson)
         losses.append(float(lesson.metrics["model/vector"]))
     assert np.mean(losses[-5:]) < 0.1 * losses[0]

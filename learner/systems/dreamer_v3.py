@@ -33,7 +33,7 @@ from learner.model.objectives import FreeBits
 from learner.model.scales import SymexpHead
 from learner.model.unit_normal import DiscountHead
 from learner.model.world_model import WorldModel
-from learner.train.joint import JointLesson, PickEnds
+from learner.train.joint import Ends, JointLesson, PickEnds
 from learner.train.laprop import LaProp, LaPropSettings
 from learner.train.sampling import RecentMixture
 from learner.train.settings import Bins, Count, Positive, Settings, Share
@@ -66,13 +66,12 @@ class Config(Settings):
     gamma: Share = 1 - 1 / 333
     lam: Share = 0.95
     horizon: Count = 15
-    starts: int = Field(default=0, ge=0)
+    starts: Ends = 0
 
 
 CPU = Config(
-    batch=16, length=16, capacity=200_000, prefill=500, pretrain=50, steps_per_update=4.0,
-    deter=256, hidden=128, stoch=16, classes=16, units=128, layers=2, depth=8,
-    lr=4e-4, warmup=50, starts=4,
+    batch=16, length=16, capacity=200_000, prefill=500, pretrain=50, steps_per_update=4.0, deter=256,
+    hidden=128, stoch=16, classes=16, units=128, layers=2, depth=8, lr=4e-4, warmup=50, starts=4,
 )  # fmt: skip
 # Weights in millions: deter, hidden, classes, units, depth.
 SIZES = {

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from learner.behaviour.replay_value import ReplayValue, Stretch
 from learner.train.updates import DreamLesson, Lesson, ModelLesson
+
+
+def _not_one(count: int) -> int:
+    if count == 1:
+        raise ValueError("1 leaves no step between two dreams; allowed is 0 (all), or 2 or more")
+    return count
+
+
+Ends = Annotated[int, Field(ge=0), AfterValidator(_not_one)]
 
 
 class PickEnds:

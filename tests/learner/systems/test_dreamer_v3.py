@@ -15,7 +15,7 @@ from learner.behaviour.policies import OneHotActor
 from learner.behaviour.replay_value import Stretch
 from learner.model.block_model import BlockSizes, block_parts
 from learner.model.latents import Categoricals
-from learner.systems import dreamer_v3, dreamer_v3_2023
+from learner.systems import dreamer_v3, dreamer_v3_2023, make_settings
 from learner.train.joint import JointLesson, PickEnds
 from learner.train.laprop import LaProp
 from learner.train.optimisers import Adam
@@ -288,6 +288,20 @@ def test_new_steps_are_replayed_once_on_average():
 def test_blocks_that_do_not_divide_the_memory_are_named():
     with pytest.raises(ConfigError, match="blocks: got 5; allowed is what divides deter 16"):
         tiny(blocks=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("starts=1", "starts: 1 leaves no step between two dreams; allowed is 0"),
+        ("bins=20", "bins: 20 is even; allowed is odd"),
+        ("warmup=-1", "warmup: got -1"),
+        ("units=0", "units: got 0"),
+    ],
+)
+def test_a_bad_number_is_named(change: str, said: str):
+    with pytest.raises(ConfigError, match=said):
+        make_settings("dreamer_v3", "cpu", [change])
 
 
 def test_updates_are_named_for_what_they_train():

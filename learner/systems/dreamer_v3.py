@@ -70,8 +70,8 @@ class Config(Settings):
 
 
 CPU = Config(
-    batch=16, length=16, capacity=200_000, prefill=500, pretrain=50, steps_per_update=4.0, deter=256,
-    hidden=128, stoch=16, classes=16, units=128, layers=2, depth=8, lr=4e-4, warmup=50, starts=4,
+    batch=16, length=16, capacity=200_000, prefill=500, pretrain=50, steps_per_update=4.0, starts=4,
+    deter=256, hidden=128, stoch=16, classes=16, units=128, layers=2, depth=8, lr=4e-4, warmup=50,
 )  # fmt: skip
 # Weights in millions: deter, hidden, classes, units, depth.
 SIZES = {

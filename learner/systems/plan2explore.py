@@ -12,7 +12,8 @@ ReLU, each foretelling the next embedding from its own bootstrap; 10 000 times t
 * Members see the state after the observation, and the action that causes what they foretell; pairs
   across episodes are left out. They have an optimiser of their own, and so have the heads of reward
   and end: not even the norm of a gradient carries a reward to the model.
-* Data of both phases are drawn alike (there, 70% are of the second one).
+* Data of both phases are drawn alike (there, 70% are of the second one). Actors learn before their
+  critics, which then take over the returns: half of the work is to ask all members.
 
 `cpu` is the same in small. Rivals of `explorer=disagreement`: `prediction_error` does not tell the
 new from the noisy, `random` does not look; retrospective disagreement is `look=1 look_gamma=0`.
@@ -79,7 +80,7 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     updates = (
         Update("model", daydreamer.make_adam(lesson.body(), config), lesson.loss),
         Update("heads", daydreamer.make_adam(lesson.heads(), config), lesson.heads_loss),
-        *practise, *explore, c.PhaseStep(phase),
+        *practise[::-1], *explore, c.PhaseStep(phase),
     )  # fmt: skip
     diet = Diet(config.keys, UniformChunks())
     return Agent(model, Explorer(explorer, task, phase), updates, diet)
@@ -91,7 +92,8 @@ def seek(kit: Kit, target: c.Target, curiosity: d.Disagreement | d.PredictionErr
     far = config.model_copy(update={"horizon": config.look, "gamma": config.look_gamma})
     behaviour, learn = daydreamer.build_behaviour(spec, far, model, hidden, curiosity, "explorer_")
     adam = Adam(curiosity.parameters(), AdamSettings(config.lr_members, eps=1e-4))
-    return behaviour, (Update("curiosity", adam, c.CuriosityLesson(curiosity, target).loss), *learn)
+    learning = Update("curiosity", adam, c.CuriosityLesson(curiosity, target).loss)
+    return behaviour, (learning, *learn[::-1])
 
 
 def foretell(kit: Kit, width: int, members: int = 1) -> Ensemble:

@@ -110,11 +110,11 @@ def test_the_phase_is_set_by_steps_and_travels_with_weights_and_checkpoints():
 TRAINS = {
     "model": {"encoder", "dynamics", "decoder"},
     "heads": {"reward", "cont"},
-    "critic": {"task"},
     "actor": {"task"},
+    "critic": {"task"},
     "curiosity": {"curiosity"},
-    "explorer_critic": {"explorer"},
     "explorer_actor": {"explorer"},
+    "explorer_critic": {"explorer"},
     "phase": set(),
 }
 

@@ -84,7 +84,7 @@ def measure(config: RobotConfig, engine: str, scene: Scene, seed: int) -> dict[s
     for attempt in range(scene.tries):
         link.restart(scene.start, seed + attempt)
         track = _play(config, link, scene)
-        rows.append(track.errors(config.control.control_hz, config.task.velocity_window_s))
+        rows.append(track.errors(config.control.control_hz, config.walk.velocity_window_s))
     link.close()
     table = np.concatenate(rows)
     true, told = table[:, :3], table[:, 3:6]
@@ -136,6 +136,7 @@ def run_velocity_report(
         ConfigError: naming the key, the value and what is allowed.
     """
     robot = load_config(config, changes)
+    print(f"means over {robot.walk.velocity_window_s:g} s")
     twins: dict[str, dict[str, dict[str, float]]] = {}
     for engine in ENGINES:
         twins[engine] = {}

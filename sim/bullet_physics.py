@@ -26,9 +26,9 @@ class BulletPhysics:
         self.world = Bullet(config)
         self._api, self._client = self.world.api, self.world.client
         self._config = config
-        legs = config.legs.values()
-        self._ankles = [([0.0, 0.0, -leg.calf_m], (0, 0, 0, 1)) for leg in legs]
-        self._reach_m = [FOOT_REACH * leg.foot_radius_m for leg in legs]
+        self._anatomy = self.world.anatomy
+        self._ankles = [(foot.centre_m, (0, 0, 0, 1)) for foot in self._anatomy.feet]
+        self._reach_m = [FOOT_REACH * foot.radius_m for foot in self._anatomy.feet]
         self._equip()
 
     def renew(self) -> None:
@@ -37,7 +37,7 @@ class BulletPhysics:
         self._equip()
 
     def step(self, torque: np.ndarray, force: np.ndarray | None) -> None:
-        """Advance by one inner period with joint torques (J,) and a force (3,) at the trunk."""
+        """Advance by one inner period with joint torques (J,) and a force (3,) at the root link."""
         world, api, client = self.world, self._api, self._client
         api.setJointMotorControlArray(
             world.robot,
@@ -47,24 +47,28 @@ class BulletPhysics:
             physicsClientId=client,
         )
         if force is not None:
-            place = api.getBasePositionAndOrientation(world.robot, physicsClientId=client)[0]
             api.applyExternalForce(
-                world.robot, -1, force.tolist(), place, api.WORLD_FRAME, physicsClientId=client
+                world.robot,
+                self._pushed,
+                force.tolist(),
+                self._pushed_at(),
+                api.WORLD_FRAME,
+                physicsClientId=client,
             )
         api.stepSimulation(physicsClientId=client)
 
     def joints(self) -> tuple[np.ndarray, np.ndarray]:
-        """Joint angles and velocities, (J,) rad and rad/s."""
+        """Joint positions and velocities, (J,) rad and rad/s, or m and m/s."""
         world = self.world
         states = self._api.getJointStates(world.robot, world.joints, physicsClientId=self._client)
         pairs = np.array([state[:2] for state in states])
         return pairs[:, 0], pairs[:, 1]
 
     def motion(self, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Velocity of the trunk's origin and turning rate of the trunk, (3,) each, world frame.
+        """Velocity of the base's origin and turning rate of the base, (3,) each, world frame.
 
         Args:
-            turn: (3, 3) rotation from the trunk to the world.
+            turn: (3, 3) rotation from the base to the world.
         """
         velocity, rate = self._api.getBaseVelocity(self.world.robot, physicsClientId=self._client)
         x, y, z = (turn @ self.world.centre[0]).tolist()
@@ -75,12 +79,14 @@ class BulletPhysics:
     def foot_forces(self) -> np.ndarray:
         """Normal force at each foot, (F,) N, summed over all that it touches."""
         forces = np.zeros(len(self._reach_m))
+        if not self._reach_m:
+            return forces
         for foot, contact in self._foot_contacts(self._contacts()):
             forces[foot] += contact[FORCE]
         return forces
 
     def floor_contacts(self) -> tuple[np.ndarray, bool]:
-        """Whether each foot (F,), and whether trunk, hip or thigh, touches the floor."""
+        """Whether each foot (F,), and whether a link without foot, touches the floor."""
         contacts = [c for c in self._contacts() if c[OTHER] == self._floor and c[DISTANCE] <= 0]
         feet = np.zeros(len(self._reach_m), bool)
         for foot, _ in self._foot_contacts(contacts):
@@ -89,6 +95,8 @@ class BulletPhysics:
 
     def foot_centres(self) -> list[tuple[float, ...]]:
         """Centre of each foot in the world, m."""
+        if not self._calves:
+            return []
         states = self._api.getLinkStates(
             self.world.robot,
             list(self._calves),
@@ -126,22 +134,22 @@ class BulletPhysics:
         plane = api.createCollisionShape(api.GEOM_PLANE, physicsClientId=client)
         self._floor = api.createMultiBody(0, plane, physicsClientId=client)
         api.changeDynamics(self._floor, -1, lateralFriction=1.0, physicsClientId=client)
-        calves = [leg.joints[2] for leg in self._config.legs.values()]
-        names = list(self._config.joints)
-        self._calves = {self.world.joints[names.index(c)]: i for i, c in enumerate(calves)}
+        links = [self.world.links[foot.link] for foot in self._anatomy.feet]
+        self._calves = {link: number for number, link in enumerate(links)}
+        self._pushed = self.world.links[self._anatomy.pushed]
         self._set_friction()
 
     def _set_friction(self) -> None:
-        api, client, world, twin = self._api, self._client, self.world, self._config.twin
+        api, client, world, anatomy = self._api, self._client, self.world, self._anatomy
         for link in [-1, *world.joints]:
             # PyBullet multiplies the friction of both bodies, and drags moving bodies by default.
             api.changeDynamics(
                 world.robot,
                 link,
-                lateralFriction=twin.friction,
+                lateralFriction=anatomy.contact_friction,
                 linearDamping=0.0,
                 angularDamping=0.0,
-                jointDamping=twin.joint_damping,
+                jointDamping=anatomy.damping,
                 physicsClientId=client,
             )
         # A motor that wants standstill with little force is dry friction.
@@ -150,9 +158,16 @@ class BulletPhysics:
             world.joints,
             api.VELOCITY_CONTROL,
             targetVelocities=[0.0] * len(world.joints),
-            forces=[twin.joint_friction_nm] * len(world.joints),
+            forces=[anatomy.dry_friction] * len(world.joints),
             physicsClientId=client,
         )
+
+    def _pushed_at(self) -> tuple[float, ...]:
+        """Centre of mass of the link that is pushed, in the world."""
+        api, robot, client = self._api, self.world.robot, self._client
+        if self._pushed < 0:
+            return api.getBasePositionAndOrientation(robot, physicsClientId=client)[0]
+        return api.getLinkState(robot, self._pushed, physicsClientId=client)[0]
 
     def _contacts(self) -> tuple[tuple, ...]:
         return self._api.getContactPoints(self.world.robot, physicsClientId=self._client)

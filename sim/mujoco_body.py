@@ -12,7 +12,9 @@ from robot.body.interface import MotorCommand, Truth
 from robot.clock import Clock
 from robot.config import RobotConfig
 from robot.wire.messages import Reading
-from sim.mujoco_model import FLOOR, TOUCHED, build_model, trunk_like_geoms
+from sim.description import describe
+from sim.mujoco_base import LEVEL, base_of
+from sim.mujoco_model import FLOOR, TOUCHED, build_model, foot_geoms, footless_geoms, sensed
 from sim.painters import gl_or_tiny_painter
 from sim.senses import Senses
 from sim.starts import PUSH_S, SETTLE_TICKS, STILL, Placement, checked_state, placements
@@ -23,7 +25,7 @@ class MujocoBody:
     """A twin on MuJoCo: see `robot.body.interface.Twin` for the contract.
 
     Temperature and voltage are constant (25 C, 24 V). Torques are those that the motors give.
-    `Truth.state` is trunk position (3), quaternion wxyz (4), joint angles (J), as in every twin.
+    `Truth.state` is base position (3), quaternion wxyz (4), joint positions (J), as in every twin.
 
     Args:
         config: the robot.
@@ -33,16 +35,18 @@ class MujocoBody:
 
     def __init__(self, config: RobotConfig, clock: Clock, seed: int = 0) -> None:
         self.config, self.clock = config, clock
-        self.model = build_model(config)
+        self.anatomy = describe(config)
+        self.model = build_model(config, self.anatomy)
         self.data = mujoco.MjData(self.model)
         self._joints = [self.model.joint(name).id for name in config.joints]
         self._angles = self.model.jnt_qposadr[self._joints]
+        self._base = base_of(self.anatomy)
         self._gather = self._raw_order()
-        self._feet = self._foot_geoms()
-        self._radii = np.array([leg.foot_radius_m for leg in config.legs.values()])
-        self._no_feet = trunk_like_geoms(self.model, config)
+        self._feet = foot_geoms(self.model, self.anatomy)
+        self._radii = np.array([foot.radius_m for foot in self.anatomy.feet])
+        self._no_feet = footless_geoms(self.model, self.anatomy)
         self._floor = self.model.geom(FLOOR).id
-        self._trunk = self.model.body("trunk").id
+        self._pushed = self.model.body(self.anatomy.pushed).id
         self._gain = self.model.actuator_gainprm[:, 0]
         self._bias = self.model.actuator_biasprm[:, :3]
         self._push_ticks = 0
@@ -85,7 +89,7 @@ class MujocoBody:
         if self._push_ticks:
             self._push_ticks -= 1
             if not self._push_ticks:
-                self.data.xfrc_applied[self._trunk] = 0.0
+                self.data.xfrc_applied[self._pushed] = 0.0
         self._senses.step(self.clock.now_ns())
 
     def reset(self, start: str, seed: int) -> None:
@@ -99,22 +103,23 @@ class MujocoBody:
         self._senses.step(self.clock.now_ns())
 
     def push(self, impulse_n_s: np.ndarray) -> None:
-        """Spread an impulse at the trunk's centre of mass over the next 0.1 s."""
+        """Spread an impulse at the root link's centre of mass over the next 0.1 s."""
         self._push_ticks = round(PUSH_S * self.config.control.inner_hz)
-        self.data.xfrc_applied[self._trunk, :3] = np.asarray(impulse_n_s) / PUSH_S
+        self.data.xfrc_applied[self._pushed, :3] = np.asarray(impulse_n_s) / PUSH_S
 
     def truth(self) -> Truth:
         """Tell the true state; contacts are those of the last step."""
         mujoco.mj_kinematics(self.model, self.data)  # a step leaves positions one period behind
         touching = self._touching_floor()
+        state = self._state()
         return Truth(
-            position=self.data.qpos[:3].copy(),
-            quaternion=self.data.qpos[3:7].copy(),
-            velocity=self.data.qvel[:3].copy(),
+            position=state[:3].copy(),
+            quaternion=state[3:7].copy(),
+            velocity=self._base.velocity(self.data),
             foot_height=self.data.geom_xpos[self._feet, 2] - self._radii,
             foot_contact=np.isin(self._feet, touching),
             body_contact=bool(self._no_feet[touching].any()),
-            state=self._state(),
+            state=state,
         )
 
     def show(self, state: np.ndarray) -> None:
@@ -124,36 +129,25 @@ class MujocoBody:
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """Draw the robot: OpenGL where the computer has it, else PyBullet's software renderer."""
         state = self._state() if self._shown is None else self._shown
-        view = view_of(self.config, camera, state)
+        view = view_of(self.anatomy.eye, camera, state)
         if self._painter is None:
             self._painter = gl_or_tiny_painter(self.config)
         return self._painter.paint(state, view, height, width)
 
     def _state(self) -> np.ndarray:
-        return np.concatenate((self.data.qpos[:7], self.data.qpos[self._angles]))
+        return np.concatenate((self._base.pose(self.data), self.data.qpos[self._angles]))
 
     def _capture(self) -> np.ndarray:
         data = self.data
-        return np.concatenate((data.qpos, data.qvel, data.sensordata)).take(self._gather)
+        return np.concatenate((data.qpos, data.qvel, data.sensordata, LEVEL)).take(self._gather)
 
     def _raw_order(self) -> np.ndarray:
-        """Where each entry of a raw row lies in (qpos, qvel, sensordata)."""
-        model, count = self.model, len(self.config.joints)
+        """Where each entry of a raw row lies in (qpos, qvel, sensordata, LEVEL)."""
+        model, first = self.model, self.model.nq + self.model.nv
         velocities = model.nq + model.jnt_dofadr[self._joints]
-        sensors = model.nq + model.nv + np.arange(model.nsensordata)
-        quaternion, gyro = np.arange(3, 7), model.nq + np.arange(3, 6)
-        accelerometer, forces = sensors[:3], sensors[3 : 3 + count]
-        feet = sensors[3 + count :]
-        return np.concatenate(
-            (quaternion, gyro, accelerometer, self._angles, velocities, forces, feet)
-        )
-
-    def _foot_geoms(self) -> np.ndarray:
-        model = self.model
-        sphere = model.geom_type == mujoco.mjtGeom.mjGEOM_SPHERE
-        touched = sphere & (model.geom_group == TOUCHED)
-        calves = [model.body(f"{leg}_calf").id for leg in self.config.legs]
-        return np.array([np.flatnonzero(touched & (model.geom_bodyid == b))[0] for b in calves])
+        forces = first + sensed(model, [f"{name}_torque" for name in self.config.joints])
+        feet = first + sensed(model, [f"{foot.link}_force" for foot in self.anatomy.feet])
+        return np.concatenate((self._base.felt(model), self._angles, velocities, forces, feet))
 
     def _go_limp(self) -> None:
         self._gain[:] = 0.0
@@ -164,14 +158,16 @@ class MujocoBody:
         """Put the robot above the floor; False when it cuts through itself."""
         model, data = self.model, self.data
         mujoco.mj_resetData(model, data)
-        data.qpos[:3] = 0.0, 0.0, 2.0
-        data.qpos[3:7] = placement.quaternion
+        pose = np.array([0.0, 0.0, 2.0, *placement.quaternion])
+        self._base.put(data, pose)
         data.qpos[self._angles] = placement.joint_pos
         mujoco.mj_forward(model, data)
         if data.ncon:
             return False
-        data.qpos[2] += placement.clearance_m - self._gap_m()
-        mujoco.mj_forward(model, data)
+        if self.anatomy.bolted_at_m is None:
+            pose[2] += placement.clearance_m - self._gap_m()
+            self._base.put(data, pose)
+            mujoco.mj_forward(model, data)
         return True
 
     def _gap_m(self) -> float:

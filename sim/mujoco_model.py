@@ -5,31 +5,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 
 from robot.config import RobotConfig
-from sim.description import link_names, urdf
+from sim.anatomy import Anatomy
 
 SEEN, TOUCHED = 1, 3  # geom groups; MuJoCo draws groups 0 to 2
 FLOOR = "floor"
 
 
-def build_model(config: RobotConfig) -> mujoco.MjModel:
+def build_model(config: RobotConfig, anatomy: Anatomy) -> mujoco.MjModel:
     """Compile the robot of the configuration on a floor.
 
     Motors are affine actuators: force = gain ctrl + bias0 + bias1 q + bias2 dq. The body sets gain
     and bias from every motor command, so the integrator knows the derivatives of the PD law.
     """
-    spec = mujoco.MjSpec.from_string(urdf(config))
-    spec.body("trunk").add_freejoint()
+    spec = mujoco.MjSpec.from_string(anatomy.urdf)
+    _set_base(spec, anatomy)
     _set_options(spec, config)
-    _add_floor(spec, config)
-    _set_contacts(spec, config)
+    _add_floor(spec)
+    _set_contacts(spec, anatomy)
     for name in config.joints:
-        _add_motor(spec, config, name)
-    _add_sensors(spec, config)
+        _add_motor(spec, config, name, anatomy.armature)
+    _add_sensors(spec, config, anatomy)
     return spec.compile()
+
+
+def _set_base(spec: mujoco.MjSpec, anatomy: Anatomy) -> None:
+    base = spec.body(anatomy.base)
+    if anatomy.bolted_at_m is None:
+        base.add_freejoint()
+    else:
+        base.pos = anatomy.bolted_at_m
 
 
 def _set_options(spec: mujoco.MjSpec, config: RobotConfig) -> None:
@@ -42,7 +52,7 @@ def _set_options(spec: mujoco.MjSpec, config: RobotConfig) -> None:
     spec.visual.quality.offsamples = 0
 
 
-def _add_floor(spec: mujoco.MjSpec, config: RobotConfig) -> None:
+def _add_floor(spec: mujoco.MjSpec) -> None:
     texture = spec.add_texture(
         name=FLOOR,
         type=mujoco.mjtTexture.mjTEXTURE_2D,
@@ -72,22 +82,22 @@ def _add_floor(spec: mujoco.MjSpec, config: RobotConfig) -> None:
     )
 
 
-def _set_contacts(spec: mujoco.MjSpec, config: RobotConfig) -> None:
+def _set_contacts(spec: mujoco.MjSpec, anatomy: Anatomy) -> None:
     """Friction everywhere; links that share a joint never collide, which is MuJoCo's own rule."""
     for geom in spec.geoms:
-        geom.friction = [config.twin.friction, 0.005, 0.0001]
+        geom.friction = [anatomy.contact_friction, 0.005, 0.0001]
         if geom.contype == 0:
             geom.group = SEEN
         elif geom.name != FLOOR:
             geom.group = TOUCHED
-            geom.conaffinity = int(config.twin.self_collision)
+            geom.conaffinity = int(anatomy.self_collision)
 
 
-def _add_motor(spec: mujoco.MjSpec, config: RobotConfig, name: str) -> None:
+def _add_motor(spec: mujoco.MjSpec, config: RobotConfig, name: str, armature: float) -> None:
     joint = spec.joint(name)
-    joint.armature = config.twin.armature_kg_m2
+    joint.armature = armature
     joint.solref_limit = [4.0 / config.control.inner_hz, 1.0]  # stops of metal: as stiff as stable
-    limit = config.joints[name].torque_nm
+    limit = config.joints[name].effort
     spec.add_actuator(
         name=name,
         target=name,
@@ -99,15 +109,16 @@ def _add_motor(spec: mujoco.MjSpec, config: RobotConfig, name: str) -> None:
     )
 
 
-def _add_sensors(spec: mujoco.MjSpec, config: RobotConfig) -> None:
-    """Add what the state lacks, in this order: specific force, motor torques, foot forces."""
-    spec.body("trunk").add_site(name="imu")
-    spec.add_sensor(
-        name="accelerometer",
-        type=mujoco.mjtSensor.mjSENS_ACCELEROMETER,
-        objtype=mujoco.mjtObj.mjOBJ_SITE,
-        objname="imu",
-    )
+def _add_sensors(spec: mujoco.MjSpec, config: RobotConfig, anatomy: Anatomy) -> None:
+    """Add what the state lacks: specific force, motor torques, foot forces."""
+    if config.imu:
+        spec.body(anatomy.base).add_site(name="imu")
+        spec.add_sensor(
+            name="accelerometer",
+            type=mujoco.mjtSensor.mjSENS_ACCELEROMETER,
+            objtype=mujoco.mjtObj.mjOBJ_SITE,
+            objname="imu",
+        )
     for name in config.joints:
         spec.add_sensor(
             name=f"{name}_torque",
@@ -115,24 +126,38 @@ def _add_sensors(spec: mujoco.MjSpec, config: RobotConfig) -> None:
             objtype=mujoco.mjtObj.mjOBJ_ACTUATOR,
             objname=name,
         )
-    for name, leg in config.legs.items():
+    for foot in anatomy.feet:
         # A little larger than the foot, so that no contact point of the sphere lies outside.
-        spec.body(f"{name}_calf").add_site(
-            name=f"{name}_foot",
-            pos=[0, 0, -leg.calf_m],
-            size=[1.1 * leg.foot_radius_m] * 3,
+        spec.body(foot.link).add_site(
+            name=f"{foot.link}_foot",
+            pos=foot.centre_m,
+            size=[1.1 * foot.radius_m] * 3,
             group=5,
         )
         spec.add_sensor(
-            name=f"{name}_force",
+            name=f"{foot.link}_force",
             type=mujoco.mjtSensor.mjSENS_TOUCH,
             objtype=mujoco.mjtObj.mjOBJ_SITE,
-            objname=f"{name}_foot",
+            objname=f"{foot.link}_foot",
         )
 
 
-def trunk_like_geoms(model: mujoco.MjModel, config: RobotConfig) -> np.ndarray:
-    """(ngeom,) whether a geom belongs to trunk, hip or thigh, which walking keeps off the floor."""
-    names = [name for name in link_names(config) if not name.endswith("_calf")]
-    bodies = [model.body(name).id for name in names]
+def sensed(model: mujoco.MjModel, names: Sequence[str]) -> np.ndarray:
+    """Places in `sensordata` of sensors that give one number each."""
+    return np.array([model.sensor(name).adr[0] for name in names], dtype=int)
+
+
+def foot_geoms(model: mujoco.MjModel, anatomy: Anatomy) -> np.ndarray:
+    """(F,) the ball of each foot."""
+    sphere = model.geom_type == mujoco.mjtGeom.mjGEOM_SPHERE
+    touched = sphere & (model.geom_group == TOUCHED)
+    links = [model.body(foot.link).id for foot in anatomy.feet]
+    balls = [np.flatnonzero(touched & (model.geom_bodyid == link))[0] for link in links]
+    return np.array(balls, dtype=int)
+
+
+def footless_geoms(model: mujoco.MjModel, anatomy: Anatomy) -> np.ndarray:
+    """(ngeom,) whether a geom belongs to a link without foot, which walking keeps off the floor."""
+    feet = {foot.link for foot in anatomy.feet}
+    bodies = [model.body(name).id for name in anatomy.links if name not in feet]
     return np.isin(model.geom_bodyid, bodies)

@@ -14,6 +14,8 @@ import mujoco
 import numpy as np
 
 from robot.config import RobotConfig
+from sim.description import describe
+from sim.mujoco_base import base_of
 from sim.mujoco_model import build_model
 from sim.tiny_painter import TinyPainter
 from sim.view import Painter, View
@@ -78,7 +80,9 @@ class GlPainter:
     """
 
     def __init__(self, config: RobotConfig, platform: str) -> None:
-        self._model = build_model(config)
+        anatomy = describe(config)
+        self._base = base_of(anatomy)
+        self._model = build_model(config, anatomy)
         self._data = mujoco.MjData(self._model)
         joints = [self._model.joint(name).id for name in config.joints]
         self._angles = self._model.jnt_qposadr[joints]
@@ -122,7 +126,7 @@ class GlPainter:
         self._gl.make_current()
 
     def _pose(self, state: np.ndarray) -> None:
-        self._data.qpos[:7] = state[:7]
+        self._base.put(self._data, state[:7])
         self._data.qpos[self._angles] = state[7:]
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_comPos(self._model, self._data)

@@ -35,8 +35,9 @@ class PybulletBody:
     def __init__(self, config: RobotConfig, clock: Clock, seed: int = 0) -> None:
         self.config, self.clock = config, clock
         self._physics = BulletPhysics(config)
-        self._radii = np.array([leg.foot_radius_m for leg in config.legs.values()])
-        self._limit = np.array([joint.torque_nm for joint in config.joints.values()])
+        self.anatomy = self._physics.world.anatomy
+        self._radii = np.array([foot.radius_m for foot in self.anatomy.feet])
+        self._limit = np.array([joint.effort for joint in config.joints.values()])
         self._damping = np.array([joint.kd for joint in config.joints.values()])
         self._period_s = 1.0 / config.control.inner_hz
         self._push_n, self._push_ticks = np.zeros(3), 0
@@ -89,13 +90,13 @@ class PybulletBody:
         self._senses.step(self.clock.now_ns())
 
     def push(self, impulse_n_s: np.ndarray) -> None:
-        """Spread an impulse at the trunk's centre of mass over the next 0.1 s."""
+        """Spread an impulse at the root link's centre of mass over the next 0.1 s."""
         self._push_ticks = round(PUSH_S * self.config.control.inner_hz)
         self._push_n = np.asarray(impulse_n_s, dtype=float) / PUSH_S
 
     def truth(self) -> Truth:
         """Tell the true state; contacts are those of the last step."""
-        position, quaternion = self._physics.world.trunk()
+        position, quaternion = self._physics.world.base()
         heights = np.array([centre[2] for centre in self._physics.foot_centres()])
         feet, body = self._physics.floor_contacts()
         return Truth(
@@ -115,7 +116,7 @@ class PybulletBody:
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """Draw the robot with PyBullet's software renderer."""
         state = self.truth().state if self._shown is None else self._shown
-        view = view_of(self.config, camera, state)
+        view = view_of(self.anatomy.eye, camera, state)
         if self._painter is None:
             self._painter = TinyPainter(self.config)
         return self._painter.paint(state, view, height, width)
@@ -126,13 +127,14 @@ class PybulletBody:
 
     def _place(self, placement: Placement) -> bool:
         """Put the robot above the floor; False when it cuts through itself."""
-        physics, world = self._physics, self._physics.world
-        high = np.array([0.0, 0.0, 2.0])
+        physics, world, at_m = self._physics, self._physics.world, self.anatomy.bolted_at_m
+        high = np.array(at_m or (0.0, 0.0, 2.0))
         world.pose(high, placement.quaternion, placement.joint_pos)
         if physics.cuts_itself():
             return False
-        high[2] += placement.clearance_m - physics.gap_m()
-        world.pose(high, placement.quaternion, placement.joint_pos)
+        if at_m is None:
+            high[2] += placement.clearance_m - physics.gap_m()
+            world.pose(high, placement.quaternion, placement.joint_pos)
         self._feel()
         return True
 
@@ -159,7 +161,7 @@ class PybulletBody:
     def _feel(self) -> None:
         """Take over where the engine is; a placed robot is at rest."""
         self._joint_pos, self._joint_vel = self._physics.joints()
-        self._quaternion = self._physics.world.trunk()[1]
+        self._quaternion = self._physics.world.base()[1]
         self._turn = rotation_matrix(np.array(self._quaternion))
         self._velocity, self._rate = self._physics.motion(self._turn)
 

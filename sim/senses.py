@@ -94,17 +94,17 @@ class Senses:
 
 
 def _deviations(config: RobotConfig) -> np.ndarray:
-    noise, joints = config.twin.noise, len(config.joints)
+    noise, joints = config.twin.noise.deviations, len(config.joints)
     return np.concatenate(
         [
             # A small turn by the angle a moves a unit quaternion by a / 2.
-            np.full(4, noise.orientation_rad / 2),
-            np.full(3, noise.gyro_rad_s),
-            np.full(3, noise.accelerometer_m_s2),
-            np.full(joints, noise.joint_pos_rad),
-            np.full(joints, noise.joint_vel_rad_s),
-            np.zeros(joints),
-            np.full(len(config.legs), noise.foot_force_n),
+            np.full(4, noise.orientation / 2),
+            np.full(3, noise.gyro),
+            np.full(3, noise.accelerometer),
+            np.full(joints, noise.joint_pos),
+            np.full(joints, noise.joint_vel),
+            np.full(joints, noise.torque),
+            np.full(len(config.legs), noise.foot_force),
         ]
     )
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from robot.config import RobotConfig, Start
+from robot.config import RobotConfig
 
-STARTS: tuple[str, ...] = get_args(Start)
 DROP_M = 0.3
 STILL = 0.05  # rad/s and m/s
 SETTLE_TICKS = 100  # a robot in the air is still for its first ticks
@@ -24,9 +23,9 @@ class Placement:
     """Where a start puts the robot before time runs.
 
     Args:
-        quaternion: (4,) wxyz of the trunk.
-        joint_pos: (J,) rad.
-        clearance_m: height of the lowest point above the floor.
+        quaternion: (4,) wxyz of a base that floats.
+        joint_pos: (J,) rad or m.
+        clearance_m: height of its lowest point above the floor.
         settle_s: longest time to lie limp until still; 0 keeps the pose as it is.
     """
 
@@ -40,31 +39,25 @@ def placements(config: RobotConfig, start: str, seed: int) -> Iterator[Placement
     """Candidates for a start; the engine takes the first in which the robot does not cut itself.
 
     A random fall is a random orientation (uniform over rotations) and random joint angles (uniform
-    in their limits), dropped limp from 0.3 m, in the manner of DayDreamer's fall recovery.
+    in their limits), dropped limp from 0.3 m, in the manner of DayDreamer's fall recovery. A
+    random start is random joint positions alone.
 
     Raises:
         ValueError: for an unknown start, naming those that exist.
     """
-    if start not in STARTS:
-        raise ValueError(f"unknown start '{start}'; there are {', '.join(STARTS)}")
-    if start == "random_fall":
-        return _falls(config, np.random.default_rng(seed))
-    stand, fold = pose(config, "stand"), pose(config, "fold")
-    fixed = {
-        "standing": Placement(UPRIGHT, stand, 0.0, 0.0),
-        "folded": Placement(UPRIGHT, fold, 0.001, 1.0),
-        "on_back": Placement(ON_BACK, fold, 0.001, 3.0),
-    }
-    return iter([fixed[start]])
+    known = config.twin.starts
+    if start not in known:
+        raise ValueError(f"unknown start '{start}'; there are {', '.join(known)}")
+    return STARTS[start](config, np.random.default_rng(seed))
 
 
-def pose(config: RobotConfig, name: Literal["stand", "fold"]) -> np.ndarray:
-    """(J,) rad, a named pose of the configuration in the order of its joints."""
+def pose(config: RobotConfig, name: Literal["stand", "fold", "home"]) -> np.ndarray:
+    """(J,) rad or m, a named pose of the configuration in the order of its joints."""
     return np.array([config.poses[name][joint] for joint in config.joints])
 
 
 def checked_state(config: RobotConfig, state: np.ndarray) -> np.ndarray:
-    """A copy of a twin's state: trunk position (3), quaternion wxyz (4), joint angles (J).
+    """A copy of a twin's state: base position (3), quaternion wxyz (4), joint positions (J).
 
     Raises:
         ValueError: for another shape.
@@ -75,10 +68,45 @@ def checked_state(config: RobotConfig, state: np.ndarray) -> np.ndarray:
     return np.array(state, dtype=float)
 
 
+def _anywhere(config: RobotConfig, rng: np.random.Generator) -> np.ndarray:
+    """(J,) uniform between the joints' stops."""
+    lower = np.array([joint.lower for joint in config.joints.values()])
+    upper = np.array([joint.upper for joint in config.joints.values()])
+    return rng.uniform(lower, upper)
+
+
 def _falls(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:
-    lower = np.array([joint.lower_rad for joint in config.joints.values()])
-    upper = np.array([joint.upper_rad for joint in config.joints.values()])
     while True:
         quaternion = rng.standard_normal(4)
         quaternion /= np.linalg.norm(quaternion)
-        yield Placement(quaternion, rng.uniform(lower, upper), DROP_M, 3.0)
+        yield Placement(quaternion, _anywhere(config, rng), DROP_M, 3.0)
+
+
+def _standing(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:
+    yield Placement(UPRIGHT, pose(config, "stand"), 0.0, 0.0)
+
+
+def _folded(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:
+    yield Placement(UPRIGHT, pose(config, "fold"), 0.001, 1.0)
+
+
+def _on_back(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:
+    yield Placement(ON_BACK, pose(config, "fold"), 0.001, 3.0)
+
+
+def _home(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:
+    yield Placement(UPRIGHT, pose(config, "home"), 0.0, 0.0)
+
+
+def _random(config: RobotConfig, rng: np.random.Generator) -> Iterator[Placement]:
+    yield Placement(UPRIGHT, _anywhere(config, rng), 0.0, 0.0)
+
+
+STARTS: dict[str, Callable[[RobotConfig, np.random.Generator], Iterator[Placement]]] = {
+    "standing": _standing,
+    "folded": _folded,
+    "on_back": _on_back,
+    "random_fall": _falls,
+    "home": _home,
+    "random": _random,
+}

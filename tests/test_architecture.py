@@ -24,7 +24,7 @@ Import = ast.Import | ast.ImportFrom
 ARROWS: dict[str, tuple[str, ...]] = {
     "robot": (),
     "robot.clock": (),
-    "robot.config": (),
+    "robot.config": ("robot.config",),
     "robot.wire": ("robot.wire", "robot.clock"),
     "robot.tasks": ("robot.tasks", "robot.wire", "robot.config", "robot.clock"),
     "robot.body": ("robot.body", "robot.tasks", "robot.wire", "robot.config", "robot.clock"),

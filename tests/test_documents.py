@@ -14,7 +14,7 @@ from launch import cli
 from launch.commands import COMMANDS
 from learner.systems import SYSTEMS
 from robot.body.limits import AT_TORQUE_LIMIT, VELOCITY_DAMPING_S
-from robot.body.sensing import BEYOND_STOPS_RAD
+from robot.body.sensing import BEYOND_STOPS
 from robot.config import Control, Safety, load_config
 from robot.wire.streams import STREAMS
 
@@ -161,7 +161,7 @@ def reactions() -> dict[str, tuple[str, ...]]:
     """Words that tell a row of the safety table, and the numbers that must stand in it."""
     safety, control = A1.safety, A1.control
     joint = A1.joints["FR_hip"]
-    fast = f"{joint.velocity_rad_s * safety.velocity_margin:g} rad/s"
+    fast = f"{joint.velocity * safety.velocity_margin:g} rad/s"
     hold = f"{safety.hold_s:g} s"
     return {
         "not finite, has a wrong shape": (f"{safety.bad_commands} in a row",),
@@ -172,7 +172,7 @@ def reactions() -> dict[str, tuple[str, ...]]:
         "tilts": (f"{safety.tilt_min_up:g}",),
         "no fresh reading": (ms(safety.sensor_stale_periods, control.inner_hz), hold),
         "equal readings": (ms(safety.sensor_frozen_periods, control.inner_hz), hold),
-        "beyond its stops": (f"{BEYOND_STOPS_RAD:g} rad", hold),
+        "beyond its stops": (f"{BEYOND_STOPS['rad']:g} rad", hold),
         "no command for": (ms(safety.command_stale_periods, control.control_hz), hold),
         "a warning in the status | `safety.temperature": (f"{safety.temperature_warn_c:g} C",),
         "tells no temperature": (f"{safety.temperature_stop_c:g} C",),
@@ -203,7 +203,7 @@ def test_every_key_in_the_safety_document_exists() -> None:
 def test_the_a1_of_the_safety_document_is_ours() -> None:
     said, joint = text("SAFETY.md"), A1.joints["FR_hip"]
     assert f"The A1 has {len(A1.joints)} motors" in said
-    assert f"up to {joint.torque_nm:g} N m and {joint.velocity_rad_s:g} rad/s" in said
+    assert f"up to {joint.effort:g} N m and {joint.velocity:g} rad/s" in said
     links = A1.twin.links
     mass = links["trunk"].mass_kg + 4 * sum(links[n].mass_kg for n in ("hip", "thigh", "calf"))
     assert f"It weighs {mass:.2f} kg" in said

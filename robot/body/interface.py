@@ -14,7 +14,8 @@ from robot.wire.messages import Reading
 class MotorCommand:
     """What the motors shall do until the next command: tau = kp (position - q) - kd (dq) + torque.
 
-    All (J,), rad, N m / rad, N m s / rad, N m. Zero gains and torque leave the robot limp.
+    All (J,), rad, N m / rad, N m s / rad, N m; m for rad and N for N m where a joint slides. Zero
+    gains and torque leave the robot limp.
     """
 
     position: np.ndarray
@@ -51,6 +52,8 @@ class Body(Protocol):
 class Truth:
     """True state of a twin, which no real robot knows: for tests and reports, never for a reward.
 
+    A machine that is bolted down has its base where others have their trunk.
+
     Args:
         position: (3,) m, trunk origin in the world.
         quaternion: (4,) wxyz.
@@ -78,7 +81,7 @@ class Twin(Body, Protocol):
         ...
 
     def reset(self, start: str, seed: int) -> None:
-        """Place the robot: "standing", "folded", "on_back" or "random_fall".
+        """Place the robot in one of the starts of its configuration's `twin`.
 
         Raises:
             ValueError: for another start, naming those that exist.
@@ -86,7 +89,7 @@ class Twin(Body, Protocol):
         ...
 
     def push(self, impulse_n_s: np.ndarray) -> None:
-        """Apply a (3,) impulse in N s, world frame, to the trunk over the next 0.1 s."""
+        """Apply a (3,) impulse in N s, world frame, to its root link over the next 0.1 s."""
         ...
 
     def truth(self) -> Truth:

@@ -10,8 +10,8 @@ from robot.clock import NS
 from robot.config import RobotConfig
 from robot.wire.messages import Reading
 
-# A command may miss the limits by this much before it is refused: float32 and rounding.
-COMMAND_TOLERANCE_RAD = 1e-3
+# A command may miss the limits by this much, rad or m, before it is refused: float32 and rounding.
+COMMAND_TOLERANCE = 1e-3
 # A joint that is too fast for one sample may be a glitch; one that stays so is running away.
 VELOCITY_DAMPING_S = 0.02
 # Motors report the torque that they are held to, so "at the limit" begins just below it.
@@ -22,18 +22,24 @@ AT_TORQUE_LIMIT = 0.98
 class Limits:
     """The joints' limits and gains as vectors (J,), in the order of the configuration.
 
+    Each joint is in its own unit: rad and N m where it turns, m and N where it slides.
+
     Args:
         names: of the joints.
-        lower, upper: rad.
-        velocity: rad/s.
-        torque: N m.
-        kp: N m / rad.
-        kd: N m s / rad.
-        reach: rad, how far a target may lie from the measured angle: the configured distance,
-            or less where kp times it would pass the torque limit.
+        units: of their positions, and `effort_units` of what their motors give.
+        lower, upper: stops.
+        velocity: greatest speed.
+        torque: greatest torque or force.
+        kp: effort per position.
+        kd: effort per speed.
+        reach: how far a target may lie from the measured position: the configured distance, or
+            less where kp times it would pass the torque limit.
+        rate: fastest that a target may move.
     """
 
     names: tuple[str, ...]
+    units: tuple[str, ...]
+    effort_units: tuple[str, ...]
     lower: np.ndarray
     upper: np.ndarray
     velocity: np.ndarray
@@ -41,22 +47,27 @@ class Limits:
     kp: np.ndarray
     kd: np.ndarray
     reach: np.ndarray
+    rate: np.ndarray
 
     @classmethod
     def of(cls, config: RobotConfig) -> Limits:
         """Collect the limits of a robot."""
         joints = config.joints.values()
-        torque = np.array([j.torque_nm for j in joints])
+        torque = np.array([j.effort for j in joints])
         kp = np.array([j.kp for j in joints])
+        clip = np.array([config.control.clip_to_measured(j.unit) for j in joints])
         return cls(
             names=tuple(config.joints),
-            lower=np.array([j.lower_rad for j in joints]),
-            upper=np.array([j.upper_rad for j in joints]),
-            velocity=np.array([j.velocity_rad_s for j in joints]),
+            units=tuple(j.unit for j in joints),
+            effort_units=tuple(j.effort_unit for j in joints),
+            lower=np.array([j.lower for j in joints]),
+            upper=np.array([j.upper for j in joints]),
+            velocity=np.array([j.velocity for j in joints]),
             torque=torque,
             kp=kp,
             kd=np.array([j.kd for j in joints]),
-            reach=np.minimum(config.control.clip_to_measured_rad, torque / np.maximum(kp, 1e-9)),
+            reach=np.minimum(clip, torque / np.maximum(kp, 1e-9)),
+            rate=np.array([config.safety.command_rate(j.unit) for j in joints]),
         )
 
     def command_fault(self, position: np.ndarray) -> str:
@@ -70,7 +81,7 @@ class Limits:
             return f"command has shape {position.shape}; allowed is {self.lower.shape}"
         if not np.isfinite(position).all():
             return f"command is not finite at {self._name(~np.isfinite(position))}"
-        beyond = np.maximum(self.lower - position, position - self.upper) > COMMAND_TOLERANCE_RAD
+        beyond = np.maximum(self.lower - position, position - self.upper) > COMMAND_TOLERANCE
         if beyond.any():
             return f"command for {self._name(beyond)} lies outside its limits"
         return ""
@@ -91,14 +102,15 @@ class Overload:
 
     def fault(self, reading: Reading) -> str:
         """Take in a reading, in order of time; why the motors must be damped, "" for nothing."""
+        limits = self._limits
         fast = self._fast.longest(reading.stamp_ns, np.abs(reading.joint_vel) > self._too_fast)
         if fast >= 0:
-            limit = self._too_fast[fast]
-            return f"{self._limits.names[fast]} is faster than {limit:.1f} rad/s"
+            limit = f"{self._too_fast[fast]:.1f} {limits.units[fast]}/s"
+            return f"{limits.names[fast]} is faster than {limit}"
         strong = self._strong.longest(reading.stamp_ns, np.abs(reading.torque) > self._too_strong)
         if strong >= 0:
-            limit = self._limits.torque[strong]
-            return f"{self._limits.names[strong]} stays at its torque limit {limit:.1f} N m"
+            limit = f"{limits.torque[strong]:.1f} {limits.effort_units[strong]}"
+            return f"{limits.names[strong]} stays at its torque limit {limit}"
         return ""
 
     def reset(self) -> None:

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from robot.clock import NS
-from robot.config import RobotConfig
+from robot.config import RobotConfig, Unit
 from robot.wire.messages import Reading
 
 # A joint that reads further beyond its stops than this has lost its zero.
-BEYOND_STOPS_RAD = 0.5
+BEYOND_STOPS: dict[Unit, float] = {"rad": 0.5, "m": 0.05}
 # A joint that moves further than its speed allows, plus this, did not move: its reading is wrong.
-JUMP_RAD = 0.1
+JUMP: dict[Unit, float] = {"rad": 0.1, "m": 0.02}
 # Squared length of a quaternion that is a rotation, with room for float32 and rounding.
 UNIT = (0.9, 1.1)
 
@@ -27,9 +27,12 @@ class SensorWatch:
         self._frozen_ns = round(config.safety.sensor_frozen_periods * period_ns)
         joints = config.joints.values()
         self._names = tuple(config.joints)
-        self._lower = np.array([j.lower_rad for j in joints]) - BEYOND_STOPS_RAD
-        self._upper = np.array([j.upper_rad for j in joints]) + BEYOND_STOPS_RAD
-        self._fastest = np.array([j.velocity_rad_s for j in joints]) * config.safety.velocity_margin
+        self._units = tuple(j.unit for j in joints)
+        self._lower = np.array([j.lower - BEYOND_STOPS[j.unit] for j in joints])
+        self._upper = np.array([j.upper + BEYOND_STOPS[j.unit] for j in joints])
+        self._fastest = np.array([j.velocity for j in joints]) * config.safety.velocity_margin
+        self._jump = np.array([JUMP[j.unit] for j in joints])
+        self._has_imu = config.imu
         self._imu = _LastChange()
         self._joints = _LastChange()
         self._good: Reading | None = None
@@ -37,7 +40,7 @@ class SensorWatch:
     def fault(self, now_ns: int, reading: Reading, powered: bool) -> str:
         """Why this reading cannot be trusted, "" when it can; `powered` is whether motors hold.
 
-        The servo keeps its targets close to the measured angles, so a wrong angle is a command to
+        The servo keeps its targets close to the measured positions, so a wrong one is a command to
         go there: it must be caught in the very tick that it comes.
         """
         fault = self._signal_fault(now_ns, reading, powered) or self._joint_fault(reading)
@@ -64,28 +67,28 @@ class SensorWatch:
             return "quaternion is no rotation"
         if now_ns - reading.stamp_ns > self._stale_ns:
             return f"sensors are stale, older than {self._stale_ns / 1e6:g} ms"
-        if self._imu.age_ns(imu, reading.stamp_ns) > self._frozen_ns:
+        if self._has_imu and self._imu.age_ns(imu, reading.stamp_ns) > self._frozen_ns:
             return "inertial sensors are frozen"
         if self._joints.age_ns(joints, reading.stamp_ns) > self._frozen_ns and powered:
             return "joint sensors are frozen"
         return ""
 
     def _joint_fault(self, reading: Reading) -> str:
-        """Whether a joint reads an angle where it cannot be, or could not have got to."""
+        """Whether a joint reads a position where it cannot be, or could not have got to."""
         position = reading.joint_pos
         beyond = (position < self._lower) | (position > self._upper)
         if beyond.any():
             return f"{self._at(beyond, position)}, beyond its stops"
         if self._good is not None:
             passed_s = (reading.stamp_ns - self._good.stamp_ns) / NS
-            jumped = np.abs(position - self._good.joint_pos) > self._fastest * passed_s + JUMP_RAD
+            jumped = np.abs(position - self._good.joint_pos) > self._fastest * passed_s + self._jump
             if jumped.any():
                 return f"{self._at(jumped, position)}, too far from where it was"
         return ""
 
     def _at(self, where: np.ndarray, position: np.ndarray) -> str:
         joint = int(where.argmax())
-        return f"{self._names[joint]} reads {position[joint]:.2f} rad"
+        return f"{self._names[joint]} reads {position[joint]:.2f} {self._units[joint]}"
 
 
 class Vitals:

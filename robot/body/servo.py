@@ -1,4 +1,4 @@
-"""From commanded angles to motor commands: filter, interpolate, clip, ramp."""
+"""From commanded positions to motor commands: filter, interpolate, clip, ramp."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Servo:
 
         command, 20 Hz --> low-pass --> clip to limits and rate --> target
         every inner tick: a straight line to the target, never further than `reach` from the
-        measured angle, then tau = kp (position - q) - kd dq in the motors
+        measured position, then tau = kp (position - q) - kd dq in the motors
 
     Args:
         config: of the robot.
@@ -29,7 +29,7 @@ class Servo:
         self._filter = Butterworth(
             control.filter.order, control.filter.cutoff_hz, control.control_hz, len(limits.names)
         )
-        self._step_rad = config.safety.command_rate_rad_s / control.control_hz
+        self._step_most = limits.rate / control.control_hz
         self._still = np.zeros(len(limits.names))
         self.target = (limits.lower + limits.upper) / 2
         self._position = self.target.copy()
@@ -50,8 +50,8 @@ class Servo:
         filter smooths anyway stays as the policy asked for it.
         """
         filtered = self._filter.step(np.asarray(wanted, np.float64))
-        low = np.maximum(self.limits.lower, self._position - self._step_rad)
-        high = np.minimum(self.limits.upper, self._position + self._step_rad)
+        low = np.maximum(self.limits.lower, self._position - self._step_most)
+        high = np.minimum(self.limits.upper, self._position + self._step_most)
         self.target = np.minimum(np.maximum(filtered, low), high)
         self._slope = (self.target - self._position) / self.ticks_per_command
         self._ticks_left = self.ticks_per_command

@@ -63,11 +63,11 @@ class VelocityEstimator:
     def __init__(self, config: RobotConfig, covariances: Covariances | None = None) -> None:
         self._noise = covariances or Covariances()
         self._legs = Legs(config)
-        self._contact_n = config.task.contact_force_n
+        self._contact_n = config.walk.contact_force_n
         links = {name: link.mass_kg for name, link in config.twin.links.items()}
         limbs = links["hip"] + links["thigh"] + links["calf"]
         self._mass_kg = links["trunk"] + len(config.legs) * limbs
-        window = max(1, round(config.task.velocity_window_s * config.control.sensors_hz))
+        window = max(1, round(config.walk.velocity_window_s * config.control.sensors_hz))
         self._window = np.zeros((window, 5))
         self.reset()
 

@@ -182,7 +182,7 @@ class Posture:
     """How near the joints are to the standing pose, by kind of joint."""
 
     def __init__(self, config: RobotConfig) -> None:
-        ranges = np.array([joint.action_range_rad for joint in config.joints.values()])
+        ranges = np.array([joint.action_range for joint in config.joints.values()])
         self._index = Legs(config).index
         self._low = ranges[:, 0][self._index]  # (F, 3)
         self._span = (ranges[:, 1] - ranges[:, 0])[self._index]
@@ -208,7 +208,7 @@ class Walk:
     """
 
     def __init__(self, config: RobotConfig, reward: str, rewards: Mapping[str, Reward]) -> None:
-        self._episode_steps = config.task.episode_steps
+        self._episode_steps = config.walk.episode_steps
         self._estimator = VelocityEstimator(config)
         self._posture = Posture(config)
         self._legs = Legs(config)
@@ -277,7 +277,7 @@ class Walk:
 
 def walk(config: RobotConfig) -> Walk:
     """Compose the walk task that `config.task` asks for."""
-    task = config.task
+    task = config.walk
     rewards: dict[str, Reward] = {
         "published": Published(task.target_velocity_m_s),
         "walk_upright": WalkUpright(task.target_velocity_m_s, task.stand_height_m),

@@ -12,6 +12,9 @@ import numpy as np
 class Reading:
     """One sample of all proprioceptive sensors. J joints in the order of the configuration, F feet.
 
+    A joint that slides has m for rad and N for N m, here and in the records below. A machine
+    without an IMU tells a level trunk at rest.
+
     Args:
         stamp_ns: when it was captured, on the clock of the body process.
         quaternion: (4,) wxyz, rotation from the body frame to the world.

@@ -350,7 +350,7 @@ def test_feed_forward_torque_is_added_as_it_is(engine: str) -> None:
 
 def test_joint_stops_hold_against_full_torque(engine: str) -> None:
     rig = Rig(engine, "on_back")
-    limits = np.array([(j.lower_rad, j.upper_rad) for j in CONFIG.joints.values()])
+    limits = np.array([(j.lower, j.upper) for j in CONFIG.joints.values()])
     for side in (-1.0, 1.0):
         rig.run(0.5, MotorCommand(STILL, STILL, KD, side * np.full(JOINTS, 20.0)))
         angle = rig.body.read().joint_pos
@@ -361,8 +361,8 @@ def test_joint_stops_hold_against_full_torque(engine: str) -> None:
 @pytest.mark.parametrize("start", ["on_back", "random_fall"])
 def test_even_unfiltered_random_targets_leave_it_numerically_sane(engine: str, start: str) -> None:
     rig, rng = Rig(engine, start), np.random.default_rng(0)
-    ranges = np.array([joint.action_range_rad for joint in CONFIG.joints.values()])
-    limits = np.array([(j.lower_rad, j.upper_rad) for j in CONFIG.joints.values()])
+    ranges = np.array([joint.action_range for joint in CONFIG.joints.values()])
+    limits = np.array([(j.lower, j.upper) for j in CONFIG.joints.values()])
     for _ in range(20 * 15):
         target = rng.uniform(ranges[:, 0], ranges[:, 1])
         for _ in range(50):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from robot.config import RobotConfig, load_config
-from sim.description import link_names, loaded_trunk, mirrored, urdf
+from sim.description import describe
+from sim.quadruped import loaded_trunk, mirrored
 
 A1 = "hardware_configs/a1.yaml"
 
@@ -20,7 +21,7 @@ def config() -> RobotConfig:
 
 @pytest.fixture(scope="module")
 def tree(config: RobotConfig) -> ElementTree.Element:
-    return ElementTree.fromstring(urdf(config))
+    return ElementTree.fromstring(describe(config).urdf)
 
 
 def inertia(tree: ElementTree.Element, link: str) -> dict[str, float]:
@@ -44,7 +45,7 @@ def test_the_whole_robot_weighs_what_the_vendor_says(tree: ElementTree.Element) 
 def test_links_and_joints_come_in_the_order_of_the_legs(
     config: RobotConfig, tree: ElementTree.Element
 ) -> None:
-    assert [link.attrib["name"] for link in tree.findall("link")] == link_names(config)
+    assert tuple(link.attrib["name"] for link in tree.findall("link")) == describe(config).links
     assert [joint.attrib["name"] for joint in tree.findall("joint")] == list(config.joints)
 
 

@@ -11,6 +11,7 @@ from robot.clock import SteppedClock
 from robot.config import load_config
 from robot.tasks.kinematics import Legs, rotation_matrix
 from sim.bullet_physics import BulletPhysics
+from sim.description import describe
 from sim.mujoco_body import MujocoBody
 from sim.mujoco_model import build_model
 from sim.pybullet_body import PybulletBody
@@ -21,7 +22,7 @@ CONFIG = load_config("hardware_configs/a1.yaml")
 STAND = np.array([CONFIG.poses["stand"][name] for name in CONFIG.joints])
 KP = np.array([joint.kp for joint in CONFIG.joints.values()])
 KD = np.array([joint.kd for joint in CONFIG.joints.values()])
-LIMITS = np.array([(j.lower_rad, j.upper_rad) for j in CONFIG.joints.values()])
+LIMITS = np.array([(j.lower, j.upper) for j in CONFIG.joints.values()])
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,13 @@ def random_pose(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def mujoco_feet(position: np.ndarray, quaternion: np.ndarray, joint_pos: np.ndarray) -> np.ndarray:
-    model = build_model(CONFIG)
+    model = build_model(CONFIG, describe(CONFIG))
     data = mujoco.MjData(model)  # pyright: ignore[reportAttributeAccessIssue]
     data.qpos[:3], data.qpos[3:7] = position, quaternion
     for name, angle in zip(CONFIG.joints, joint_pos, strict=True):
         data.joint(name).qpos[0] = angle
     mujoco.mj_kinematics(model, data)  # pyright: ignore[reportAttributeAccessIssue]
-    return np.array([data.site(f"{leg}_foot").xpos for leg in CONFIG.legs])
+    return np.array([data.site(f"{leg}_calf_foot").xpos for leg in CONFIG.legs])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -62,7 +63,7 @@ def test_feet_are_where_the_kinematics_say(bullet: BulletPhysics, seed: int) -> 
 def test_pybullet_gives_back_the_trunk_frame_that_it_was_given(bullet: BulletPhysics) -> None:
     position, quaternion, joint_pos = random_pose(7)
     bullet.world.pose(position, quaternion, joint_pos)
-    seen_position, seen = bullet.world.trunk()
+    seen_position, seen = bullet.world.base()
     np.testing.assert_allclose(seen_position, position, atol=1e-6)
     assert abs(float(np.dot(seen, quaternion))) == pytest.approx(1.0, abs=1e-7)
 
@@ -74,7 +75,7 @@ def test_both_weigh_the_same(bullet: BulletPhysics) -> None:
         api.getDynamicsInfo(world.robot, link, physicsClientId=world.client)[0] for link in links
     )
     assert weighed == pytest.approx(12.453, abs=1e-9)
-    assert build_model(CONFIG).body_mass.sum() == pytest.approx(weighed)
+    assert build_model(CONFIG, describe(CONFIG)).body_mass.sum() == pytest.approx(weighed)
 
 
 def run(twin: Twin, clock: SteppedClock, command: MotorCommand, ticks: int) -> np.ndarray:
@@ -125,7 +126,7 @@ def test_legs_pass_through_each_other_only_without_self_collision() -> None:
         physics = BulletPhysics(config)
         physics.world.pose(np.array([0, 0, 2.0]), np.array([1.0, 0, 0, 0]), pose)
         assert physics.cuts_itself() is allowed
-        model = build_model(config)
+        model = build_model(config, describe(config))
         data = mujoco.MjData(model)  # pyright: ignore[reportAttributeAccessIssue]
         data.qpos[2] = 2.0
         for name, angle in crossed.items():

@@ -26,7 +26,7 @@ def test_only_the_twin_changes() -> None:
 def test_every_figure_stays_in_its_range() -> None:
     ranges = Ranges()
     for seed in range(50):
-        twin = randomise(CONFIG, seed).twin
+        twin = randomise(CONFIG, seed).legged
         assert ranges.friction[0] <= twin.friction <= ranges.friction[1]
         assert 0 <= twin.payload_kg <= 2 and 0 <= twin.latency_ms <= 15
         assert 1.25 * 0.9 <= twin.gain_scale <= 1.25 * 1.1
@@ -47,4 +47,4 @@ def test_a_randomised_twin_runs_with_its_own_mass() -> None:
     body = MujocoBody(config, SteppedClock())
     legs = sum(config.twin.links[name].mass_kg for name in ("hip", "thigh", "calf"))
     trunk = config.twin.links["trunk"].mass_kg
-    assert body.model.body_mass.sum() == pytest.approx(trunk + 4 * legs + config.twin.payload_kg)
+    assert body.model.body_mass.sum() == pytest.approx(trunk + 4 * legs + config.legged.payload_kg)

@@ -5,6 +5,8 @@ Joints follow their targets with a first-order lag; the trunk does not move unle
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from robot.body.interface import MotorCommand, Truth
@@ -16,7 +18,13 @@ LAG_S = 0.03
 GRAVITY_M_S2 = 9.81
 AMBIENT_C = 30.0
 BATTERY_V = 24.0
-STARTS = ("standing", "folded", "on_back", "random_fall")
+# Poses of the configuration in which starts begin; the others begin anywhere.
+POSES: dict[str, Literal["stand", "fold", "home"]] = {
+    "standing": "stand",
+    "folded": "fold",
+    "on_back": "fold",
+    "home": "home",
+}
 UPRIGHT = np.array([1.0, 0.0, 0.0, 0.0])
 ON_BACK = np.array([0.0, 1.0, 0.0, 0.0])
 
@@ -40,8 +48,8 @@ class FakeBody:
         self.connected = False
         self._config = config
         self._clock = clock
-        self._lower = np.array([j.lower_rad for j in joints])
-        self._upper = np.array([j.upper_rad for j in joints])
+        self._lower = np.array([j.lower for j in joints])
+        self._upper = np.array([j.upper for j in joints])
         self._share = 1 - np.exp(-1 / (config.control.inner_hz * LAG_S))
         self._period_s = 1 / config.control.inner_hz
         self.reset(config.twin.start, seed=0)
@@ -82,20 +90,22 @@ class FakeBody:
         self._reading = self._quiet(self._clock.now_ns())
 
     def reset(self, start: str, seed: int) -> None:
-        """Place the robot: "standing", "folded", "on_back" or "random_fall".
+        """Place the robot in one of the starts of its twins.
 
         Raises:
             ValueError: for another start.
         """
-        if start not in STARTS:
-            raise ValueError(f"unknown start '{start}'; there are {', '.join(STARTS)}")
+        known = self._config.twin.starts
+        if start not in known:
+            raise ValueError(f"unknown start '{start}'; there are {', '.join(known)}")
         rng = np.random.default_rng(seed)
-        pose = self._config.poses["stand" if start == "standing" else "fold"]
-        self._position = np.array([pose[name] for name in self._config.joints])
-        self._quaternion = ON_BACK if start == "on_back" else UPRIGHT
-        if start == "random_fall":
+        if start in POSES:
+            pose = self._config.poses[POSES[start]]
+            self._position = np.array([pose[name] for name in self._config.joints])
+        else:
             self._position = rng.uniform(self._lower, self._upper)
-            self._quaternion = _unit(rng.normal(size=4))
+        turned = {"on_back": ON_BACK, "random_fall": _unit(rng.normal(size=4))}
+        self._quaternion = turned.get(start, UPRIGHT)
         self._velocity = np.zeros_like(self._position)
         self._origin = np.array([0.0, 0.0, 0.25])
         self._drift = np.zeros(3)
@@ -104,7 +114,8 @@ class FakeBody:
 
     def push(self, impulse_n_s: np.ndarray) -> None:
         """Let the trunk drift, by the (3,) impulse in N s over its mass."""
-        self._drift = self._drift + impulse_n_s / self._config.twin.links["trunk"].mass_kg
+        twin = self._config.twin
+        self._drift = self._drift + impulse_n_s / twin.links[twin.root].mass_kg
 
     def truth(self) -> Truth:
         """Tell the true state; the engine state is origin, quaternion and joint angles."""

@@ -174,7 +174,7 @@ class Rig:
         """The target is one step of the filter away from the pose that it was seeded with."""
         joints = self.config.joints.values()
         stepped = pose + 0.04125354 * (self.fold - pose)
-        expected = np.clip(stepped, [j.lower_rad for j in joints], [j.upper_rad for j in joints])
+        expected = np.clip(stepped, [j.lower for j in joints], [j.upper for j in joints])
         np.testing.assert_allclose(self.core.status().target, expected, atol=1e-6)
 
     def close(self) -> None:

@@ -71,7 +71,7 @@ def test_three_bad_commands_in_a_row_lead_to_damping(rig):
 
 
 def test_targets_are_clipped_to_the_joints_limits(rig):
-    limits = [(j.lower_rad, j.upper_rad) for j in rig.config.joints.values()]
+    limits = [(j.lower, j.upper) for j in rig.config.joints.values()]
     lower, upper = np.array(limits).T
     for _ in range(30):
         rig.command(upper)

@@ -23,7 +23,7 @@ FORE_AFT = np.array((1.0, -1.0, 1.0))
 
 def sample(seed: int = 0, stamp_ns: int = 1) -> Sample:
     rng = np.random.default_rng(seed)
-    ranges = [(j.lower_rad, j.upper_rad) for j in CONFIG.joints.values()]
+    ranges = [(j.lower, j.upper) for j in CONFIG.joints.values()]
     angles = np.array([rng.uniform(*r) for r in ranges])
     reading = Reading(
         stamp_ns,

@@ -14,7 +14,7 @@ UP = np.array((0.0, 0.0, 1.0))
 
 def angles(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return np.array([rng.uniform(j.lower_rad, j.upper_rad) for j in CONFIG.joints.values()])
+    return np.array([rng.uniform(j.lower, j.upper) for j in CONFIG.joints.values()])
 
 
 def chain(joint_pos: np.ndarray, calves: float = 1.0) -> np.ndarray:

@@ -43,7 +43,7 @@ IDENTITY = np.array((1.0, 0, 0, 0))
 
 
 def standing_pose() -> np.ndarray:
-    ranges = np.array([j.action_range_rad for j in CONFIG.joints.values()])
+    ranges = np.array([j.action_range for j in CONFIG.joints.values()])
     return (np.tile(STANDING, 4) + 1) / 2 * (ranges[:, 1] - ranges[:, 0]) + ranges[:, 0]
 
 

@@ -90,7 +90,8 @@ class Act:
         self.journal = Journal(config.control.control_hz, list(past.notes(EPISODES)))
         # Its own context: the input-output thread of `zmq` starts with the first socket, in `run`.
         self.link = ZmqLink(config, endpoints, self.clock, keys, context=zmq.Context())
-        self.robot = Robot(config, self.link, make_task(config))
+        task = make_task(config, plan.seed + self.start.index)
+        self.robot = Robot(config, self.link, task)
         self.operator = Operator(self.link)
         self.watch = WeightsWatch(config.safety, self.operator)
         untrained = make_policy.untrained()

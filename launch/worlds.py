@@ -68,7 +68,7 @@ class TwinWorld(Robot):
 
     Args:
         plan: of the run.
-        episode: number of the first one; the twin's noise follows from it.
+        episode: number of the first one; the twin's noise and the task's targets follow from it.
     """
 
     def __init__(self, plan: Plan, episode: int) -> None:
@@ -80,7 +80,7 @@ class TwinWorld(Robot):
         link = LockstepLink(config, twin, self._clock)
         link.open()
         self._operator, self._lockstep = Operator(link), link
-        super().__init__(config, link, make_task(config))
+        super().__init__(config, link, make_task(config, seed))
 
     def now_ns(self) -> int:
         """Time on the twin's clock."""

@@ -1,8 +1,9 @@
 """Gymnasium environments: a twin behind the same filter, limits, task and reward as a robot.
 
-Importing this module registers `reverie/A1Walk-v0`; `gymnasium.make("sim.gym:reverie/A1Walk-v0")`
-imports it. The mapping of observations and actions is `robot.policy.observe`, the one place where
-it is written down: so an environment and a robot process cannot differ.
+Importing this module registers `reverie/A1Walk-v0` and `reverie/PointMassReach-v0`;
+`gymnasium.make("sim.gym:reverie/A1Walk-v0")` imports it. The mapping of observations and actions is
+`robot.policy.observe`, the one place where it is written down: so an environment and a robot
+process cannot differ.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from robot.wire.messages import Command
 from sim.lockstep import LockstepLink
 from sim.scene import make_twin
 
-A1 = Path(__file__).resolve().parent.parent / "hardware_configs" / "a1.yaml"
+CONFIGS = Path(__file__).resolve().parent.parent / "hardware_configs"
+A1, POINT_MASS = CONFIGS / "a1.yaml", CONFIGS / "point_mass.yaml"
 PICTURE = (240, 320)
 
 Observation = dict[str, Any]  # arrays; Gymnasium types the values of a Dict space no closer
@@ -33,7 +35,7 @@ class TwinEnv(gym.Env[Observation, np.ndarray]):
     """One robot in lock-step; an episode is the task's, and starts with the twin placed anew.
 
     Observations are a Dict with the keys of the robot's spec; actions are in [-1, 1] and stand for
-    joint angles. An episode is truncated where the task ends it, and where the safety layer has
+    joint positions. An episode is truncated where the task ends it, and where the safety layer has
     taken the robot from the agent (`info["state"]` is then not "active").
 
     Args:
@@ -85,8 +87,10 @@ class TwinEnv(gym.Env[Observation, np.ndarray]):
         super().reset(seed=self._seed if seed is None else seed)
         self._seed = None
         start = (options or {}).get("start", self.config.twin.start)
-        self._link.restart(start, int(self.np_random.integers(2**31)))
-        self._task = make_task(self.config)  # its estimates know nothing of being carried elsewhere
+        drawn = int(self.np_random.integers(2**31))
+        self._link.restart(start, drawn)
+        # Anew: a task's estimates know nothing of being carried elsewhere.
+        self._task = make_task(self.config, drawn)
         self._task.begin()
         self._step = 0
         observation, _, info = self._observe()
@@ -130,3 +134,6 @@ class TwinEnv(gym.Env[Observation, np.ndarray]):
 
 
 gym.register("reverie/A1Walk-v0", entry_point="sim.gym:TwinEnv")
+gym.register(
+    "reverie/PointMassReach-v0", entry_point="sim.gym:TwinEnv", kwargs={"config": POINT_MASS}
+)

@@ -31,7 +31,7 @@ CHOICES = RobotSpec({"cue": box(-1, 1, (3,))}, discrete(4), 20.0)
 Batch = dict[str, Tensor]
 
 
-def config(*changes: str, preset: str = "cpu") -> planet.Config:
+def config(*changes: str, preset: str = "paper") -> planet.Config:
     data = planet.PRESETS[preset].model_dump()
     for change in changes:
         apply_change(data, change)
@@ -67,7 +67,7 @@ def count(module: torch.nn.Module) -> int:
 
 def test_the_paper_s_model_has_the_weights_of_the_released_code():
     """Added up from scripts/configs.py, models/rssm.py and networks/conv_ha.py, of 6 actions."""
-    model = planet.build(PIXELS, config(preset="paper")).model
+    model = planet.build(PIXELS, config()).model
     stats = linear(200, 200) + linear(200, 60)
     posterior = linear(200 + 1024, 200) + linear(200, 60)
     cell = linear(400, 400) + linear(400, 200)
@@ -82,7 +82,7 @@ def test_the_paper_s_model_has_the_weights_of_the_released_code():
 
 
 def test_the_paper_s_numbers():
-    agent = planet.build(PIXELS, numbers := config(preset="paper"))
+    agent = planet.build(PIXELS, numbers := config())
     assert (numbers.batch, numbers.length, numbers.pretrain) == (50, 50, 100)
     assert (numbers.prefill, numbers.steps_per_update) == (5 * 250, 250 / 100)
     (update,) = agent.updates
@@ -249,3 +249,55 @@ def test_a_search_is_smaller_with_fewer_candidates_but_never_without_elites(pres
     for candidates, elites in ((4, 1), (50, 5)):
         agent = planet.build(CHOICES, config(f"candidates={candidates}", preset=preset))
         assert agent.behaviour.behaviour.search.effort.elites == elites  # type: ignore[attr-defined]
+
+
+LINE = RobotSpec({"place": box(-1, 1, (1,))}, box(-1, 1, (1,)), 20.0)
+
+
+def move(place: np.ndarray, action: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A point on a line that is paid for being near 0.4: new place and reward, any shape."""
+    place = np.clip(place + 0.2 * np.clip(action, -1, 1), -1, 1).astype(np.float32)
+    return place, (1 - np.abs(place - 0.4)).astype(np.float32)
+
+
+def random_play(rng: np.random.Generator, rows: int, length: int) -> dict[str, np.ndarray]:
+    """Chunks of random actions, (B, T, ...)."""
+    action = rng.uniform(-1, 1, (rows, length, 1)).astype(np.float32)
+    places, rewards = [rng.uniform(-1, 1, (rows, 1)).astype(np.float32)], [np.zeros((rows, 1))]
+    for t in range(length - 1):
+        place, reward = move(places[-1], action[:, t])
+        places.append(place)
+        rewards.append(reward)
+    flags = {k: np.zeros((rows, length), bool) for k in ("is_first", "is_terminal")}
+    flags["is_first"][:, 0] = True
+    reward = np.stack(rewards, 1)[..., 0].astype(np.float32)
+    return {"place": np.stack(places, 1), "action": action, "reward": reward, **flags}
+
+
+def shown(policy: AgentPolicy, starts: np.ndarray, steps: int) -> float:
+    """Mean reward of a policy over episodes from some starts."""
+    earned = []
+    for start in starts:
+        place, carry = start, policy.initial()
+        for t in range(steps):
+            seen = {"place": place, "is_first": np.array(t == 0)}
+            carry, action = policy.act(carry, seen)
+            place, reward = move(place, action)
+            earned.append(float(reward[0]))
+    return float(np.mean(earned))
+
+
+@pytest.mark.slow
+def test_a_target_is_reached_by_planning_in_what_random_play_has_taught():
+    rng = np.random.default_rng(0)
+    size = ("deter=32", "hidden=32", "units=32", "candidates=60", "horizon=6", "batch=32")
+    agent = small(LINE, *size, "gain=2", "free_nats=0.5", "reward_scale=100")
+    for _ in range(400):
+        agent.learn(random_play(rng, 32, 10))
+    starts = np.linspace(-0.9, 0.9, 5, dtype=np.float32)[:, None]
+    found = shown(AgentPolicy(agent, ModeNoise(0)), starts, 12)
+    optimum, places = [], starts
+    for _ in range(12):
+        places, reward = move(places, (0.4 - places) / 0.2)
+        optimum.append(reward.mean())
+    assert found > 0.9 * np.mean(optimum)

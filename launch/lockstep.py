@@ -28,6 +28,7 @@ from robot.policy.random import RandomPolicy
 from robot.policy.rollout import Start, rollout
 from robot.wire.log import LogReader, LogWriter
 from robot.wire.transition import Transition
+from robot.wire.weights import Weights
 
 
 class LockstepPilot:
@@ -78,6 +79,7 @@ class LockstepRun:
         self.wall = RealClock()
         self.metrics = Metrics(folder.path / "tensorboard", self.wall, from_step=self.start.index)
         self.latest: dict[str, float] = {}
+        self._given: Weights | None = None
 
     def _restore(self) -> Start:
         """Fill the replay from the log; where the stream goes on."""
@@ -105,7 +107,7 @@ class LockstepRun:
                 show(self._view(step, minutes, now - began))
             if now - saved > self.plan.settings.checkpoint_s:
                 saved = now
-                self.trainer.save(self.checkpoints, {})
+                self._keep()
             if self._spent >= goal or stop():
                 break
 
@@ -148,8 +150,14 @@ class LockstepRun:
 
     def _sync(self) -> None:
         if self.trainer.updates:
-            weights = self.trainer.weights(self.world.now_ns())
-            self.pilot.give(self.make_policy(weights))
+            self._given = self.trainer.weights(self.world.now_ns())
+            self.pilot.give(self.make_policy(self._given))
+
+    def _keep(self) -> None:
+        """Save what is needed to go on, and the weights in use, which may be tried meanwhile."""
+        self.trainer.save(self.checkpoints, {})
+        if self._given is not None:
+            self.folder.write_weights(self._given)
 
     def _view(self, step: Transition, minutes: float, wall_s: float) -> View:
         done = self.journal.robot_minutes(step.index + 1)

@@ -14,6 +14,7 @@ from launch import cli
 from launch.lockstep import LockstepRun
 from launch.run_folder import RunFolder
 from launch.train import make_plan
+from learner.train.weights import load_weights
 from robot.policy.journal import LOG_NAME
 from robot.wire.log import TRANSITIONS, LogReader
 from robot.wire.transition import Transition
@@ -301,3 +302,20 @@ def test_whoever_stops_a_run_finds_it_whole(tmp_path: Path) -> None:
     assert said["transitions"]["logged"] == 57 == len(steps(folder.path))
     assert (folder.path / "checkpoints" / "latest").exists()
     assert folder.weights.exists()
+
+
+def test_a_run_can_be_tried_while_it_goes_on(tmp_path: Path) -> None:
+    changes = (*SMALL, "learner.checkpoint_s=0.001")
+    plan = make_plan(Path(A1), "mujoco", "lockstep", "reverie", "cpu", 0, changes)
+    folder = RunFolder(tmp_path / "run")
+    folder.claim(plan)
+    lesson, seen = LockstepRun(plan, folder), []
+
+    def stop() -> bool:
+        seen.append(load_weights(folder.weights))
+        return len(seen) > 60
+
+    lesson.run(1.0, stop, lambda view: None)
+    versions = [weights.version for weights in seen if weights is not None]
+    assert versions and versions == sorted(versions)
+    lesson.close()

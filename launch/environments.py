@@ -13,7 +13,7 @@ import gymnasium as gym
 from pydantic import Field
 
 from launch.run_folder import Plan, RunFolder, stream_name
-from learner.systems import find_system, make_settings
+from learner.systems import make_settings
 from learner.train.settings import Settings
 from robot.config import ConfigError, Strict, apply_change, check_config
 from robot.wire.spec import RobotSpec
@@ -165,7 +165,8 @@ def plan_environment(
 ) -> EnvironmentPlan:
     """Check everything that decides a run in an environment.
 
-    A system that asks for `keys` reads all that the environment shows, unless told otherwise.
+    Unless told otherwise, a system reads all keys that the environment shows, and an offset of the
+    reward, which was chosen for a robot's task, is 0.
 
     Args:
         target: `gym:ID` or `dmc:DOMAIN-TASK`.
@@ -189,15 +190,15 @@ def plan_environment(
         apply_change(data, change)
     environment = check_config(EnvironmentConfig, data, "--set env")
     plan = EnvironmentPlan(environment, make_settings(system, preset), system, preset, seed)
-    settings = make_settings(system, preset, [*_all_keys(plan), *said["learner"]])
+    settings = make_settings(system, preset, [*_not_a_robots(plan), *said["learner"]])
     return EnvironmentPlan(environment, settings, system, preset, seed)
 
 
-def _all_keys(plan: EnvironmentPlan) -> list[str]:
-    """The change by which a system that is told its keys reads all of them."""
-    if "keys" not in type(find_system(plan.system).presets[plan.preset]).model_fields:
-        return []
-    return [f"keys={json.dumps(list(plan.spec.observation))}"]
+def _not_a_robots(plan: EnvironmentPlan) -> list[str]:
+    """Changes of those numbers of a system, as far as it has them, that are one robot's own."""
+    ours = {"keys": json.dumps(list(plan.spec.observation)), "reward_offset": "0.0"}
+    fields = type(plan.settings).model_fields
+    return [f"{key}={value}" for key, value in ours.items() if key in fields]
 
 
 def read_environment_plan(folder: RunFolder) -> EnvironmentPlan:

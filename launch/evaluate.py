@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from launch.environment_trial import try_in_environment
 from launch.gait import Check, Gait, pool, walking_gate
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.trial import Episode, Trial, open_twin, read_weights, run_trial, trial_plan
@@ -28,6 +29,8 @@ PICTURE = (360, 480)
 def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
     """Try the latest policy of a run and write evaluation.json, a film and a reward plot.
 
+    Of a run in an environment, the returns alone (`launch/environment_trial.py`).
+
     Args:
         run: the run's folder.
         trial: how often, how long, from which start, on which twin.
@@ -40,6 +43,8 @@ def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
         ConfigError, WeightsError: naming what cannot be used; nothing is written then.
     """
     folder, console = RunFolder(run), Console()
+    if "environment" in folder.saved_plan():
+        return try_in_environment(folder, trial, out or run / "evaluation")
     plan = trial_plan(folder.read_plan(), trial)
     weights = read_weights(folder, plan)
     out = out or run / "evaluation"

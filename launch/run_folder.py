@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from robot.config import ConfigError, RobotConfig, check_config
 from robot.wire.weights import Weights
 
 PACKAGES = ("reverie", "torch", "numpy", "mujoco", "gymnasium", "pyzmq")
+EXTRAS = ("dm_control",)
 
 
 class Described(Protocol):
@@ -235,7 +237,8 @@ def _difference(key: str, mine: Any, theirs: Any) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    there = [*PACKAGES, *(name for name in EXTRAS if find_spec(name) is not None)]
+    return {"python": platform.python_version(), **{name: version(name) for name in there}}
 
 
 def write_json(path: Path, data: Any) -> None:

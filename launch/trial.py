@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from launch.compose import PolicyMaker, plan_spec
+from launch.environments import AnyPlan
 from launch.gait import Gait, measure
 from launch.run_folder import Plan, RunFolder
 from launch.witness import WitnessedTwin
@@ -101,7 +102,7 @@ def trial_plan(plan: Plan, trial: Trial) -> Plan:
     return Plan(robot, plan.settings, plan.system, plan.preset, twin, "lockstep", trial.seed)
 
 
-def read_weights(folder: RunFolder, plan: Plan) -> Weights:
+def read_weights(folder: RunFolder, plan: AnyPlan) -> Weights:
     """The latest policy of a run.
 
     Raises:

@@ -6,6 +6,7 @@ part leaves the other commands whole.
 
 from __future__ import annotations
 
+from launch.commands.exploring import Adapt, Exploration
 from launch.commands.learning import Evaluate, Learn, Train
 from launch.commands.measuring import Bench, Curves, Result, Velocity
 from launch.commands.rivals import Baseline
@@ -15,6 +16,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "baseline": Baseline,
     "evaluate": Evaluate,
+    "adapt": Adapt,
     "stop": Stop,
     "pause": Pause,
     "resume": Resume,
@@ -24,6 +26,7 @@ COMMANDS: dict[str, type] = {
     "learn": Learn,
     "doctor": Doctor,
     "bench": Bench,
+    "exploration": Exploration,
     "result": Result,
     "curves": Curves,
     "velocity": Velocity,

@@ -13,9 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from launch.run_folder import write_json
+from launch.task_curves import DMC, compare, read_returns
 from robot.config import ConfigError
 
 REAL = Path("docs/results/anchors/a1_real.json")
+A1 = Path("docs/results/a1_learning.png")
+TASKS = Path("docs/results/dmc_learning.png")
 EPISODES = 10
 MARKS = (6, 7, 8, 9, 10, 11, 12)
 GRID_MINUTES = 0.1
@@ -46,15 +49,16 @@ class Curve:
     command: str = ""
 
 
-def run_curves(results: Sequence[Path], out: Path, real: Path = REAL) -> int:
+def run_curves(results: Sequence[Path], out: Path | None = None, real: Path = REAL) -> int:
     """Draw runs over the real robot's curves, and write when each passed a mark.
 
-    Beside `out` (a PNG) come milestones_STEM.json and milestones_STEM.md.
+    Beside `out` (a PNG) come milestones_STEM.json and milestones_STEM.md. Runs in environments are
+    drawn beside published figures instead (`launch/task_curves.py`).
 
     Args:
         results: JSON files of runs: {"seed", "system", "episodes": [{"robot_minutes",
             "mean_reward" or "published"}], "command"}.
-        out: the picture.
+        out: the picture; A1 or TASKS unless given.
         real: the real robot's curves.
 
     Returns:
@@ -65,6 +69,11 @@ def run_curves(results: Sequence[Path], out: Path, real: Path = REAL) -> int:
     """
     if not results:
         raise ConfigError("curves: name at least one result, such as docs/results/a1_*.json")
+    data = {path: _read(path, ("seed", "system", "episodes")) for path in results}
+    tasks = [path for path in results if "environment" in data[path]]
+    if tasks:
+        return _compare_tasks({path: data[path] for path in tasks}, results, out or TASKS)
+    out = out or A1
     curves = [read_result(path) for path in results]
     anchors = read_real(real)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +83,17 @@ def run_curves(results: Sequence[Path], out: Path, real: Path = REAL) -> int:
     text = as_markdown(table)
     out.with_name(f"milestones_{out.stem}.md").write_text(text)
     print(text)
+    print(f"Picture: {out}")
+    return 0
+
+
+def _compare_tasks(tasks: Mapping[Path, dict[str, Any]], results: Sequence[Path], out: Path) -> int:
+    """Draw runs in environments, when there are no others."""
+    others = [path for path in results if path not in tasks]
+    if others:
+        raise ConfigError(f"{others[0]}: is of a robot, {next(iter(tasks))} of an environment")
+    runs = [read_returns(path, data) for path, data in tasks.items()]
+    print(compare(runs, _read(DMC, ("tasks", "labels", "seeds", "source")), out))
     print(f"Picture: {out}")
     return 0
 

@@ -15,8 +15,9 @@ KEPT = ("upright", "hip", "shoulder", "knee", "velocity", "height_m", "forward_m
 def run_result(run: Path, out: Path) -> int:
     """Write the learning curve of a run that has a summary, and how it was made.
 
-    Whatever reward the run was trained for, `mean_reward` of an episode is the published one, so
-    that curves compare; our own stands beside it as `walk_upright`.
+    A run in an environment keeps its returns by environment steps. Whatever reward a robot's run
+    was trained for, `mean_reward` of an episode is the published one, so that curves compare; our
+    own stands beside it as `walk_upright`.
 
     Args:
         run: the run's folder.
@@ -39,21 +40,41 @@ def run_result(run: Path, out: Path) -> int:
 def result(summary: dict[str, Any]) -> dict[str, Any]:
     """What is kept of a summary."""
     plan = summary["config"]
+    in_environment = "environment" in plan
     return {
         "seed": summary["seed"],
         "system": plan["system"],
         "preset": plan["preset"],
-        "twin": plan["twin"],
-        "clock": plan["clock"],
-        "reward": plan["robot"]["task"]["reward"],
+        **(_environment(summary) if in_environment else _robot(summary)),
         "command": summary["command"],
-        "robot_minutes": summary["robot_minutes"],
         "updates": summary["updates"],
         "computing_s": summary.get("computing_s"),
         "settings": plan["settings"],
         "versions": summary["versions"],
-        "episodes": [_episode(line) for line in summary["episodes"]],
+        "episodes": [
+            _try(line) if in_environment else _episode(line) for line in summary["episodes"]
+        ],
     }
+
+
+def _robot(summary: dict[str, Any]) -> dict[str, Any]:
+    plan = summary["config"]
+    return {
+        "twin": plan["twin"],
+        "clock": plan["clock"],
+        "reward": plan["robot"]["task"]["reward"],
+        "robot_minutes": summary["robot_minutes"],
+    }
+
+
+def _environment(summary: dict[str, Any]) -> dict[str, Any]:
+    steps = {key: summary[key] for key in ("env_steps", "agent_steps")}
+    return {"environment": summary["config"]["environment"], **steps}
+
+
+def _try(line: dict[str, Any]) -> dict[str, Any]:
+    """An episode in an environment: when it ended, how long it was, what it gave."""
+    return {key: line[key] for key in ("env_steps", "steps", "return")}
 
 
 def _episode(line: dict[str, Any]) -> dict[str, Any]:

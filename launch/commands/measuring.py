@@ -58,18 +58,18 @@ class Bench:
 
 @dataclass(frozen=True)
 class Curves:
-    """Draw learning curves over the real A1's, with a table of milestones.
+    """Draw learning curves over the real A1's, or over published ones of the same tasks.
 
     Example: reverie curves docs/results/a1_*.json
 
     Args:
-        results: JSON files of runs.
-        out: the picture; the tables get names like it.
+        results: JSON files of runs: of robots, or of environments.
+        out: the picture; the tables get names like it; under docs/results unless given.
         real: the real robot's curves.
     """
 
     results: Annotated[Positional[tuple[Path, ...]], arg(metavar="RESULT...")]
-    out: Path = Path("docs/results/a1_learning.png")
+    out: Path | None = None
     real: Path = Path("docs/results/anchors/a1_real.json")
 
     def __call__(self) -> int:

@@ -18,26 +18,23 @@ from rich.table import Table
 
 from launch.adapt import adapt, changed_plan
 from launch.bench import machine
-from launch.compose import PolicyMaker
 from launch.display import Display
+from launch.environment_trial import trial
 from launch.environments import AnyPlan, EnvironmentPlan, make_environment
 from launch.lockstep import LockstepRun
 from launch.run_folder import RunFolder, versions, write_json
 from launch.signals import until_signal
 from launch.train import make_any_plan
-from launch.worlds import open_world
+from launch.trial import read_weights
 from learner.behaviour.noise import ModeNoise
-from learner.train.weights import load_weights
 from robot.config import ConfigError
 from robot.policy.journal import LOG_NAME
-from robot.policy.rollout import FixedPilot, Start, rollout
 from robot.wire.log import LogReader
 from sim.mazes import Maze
 
 SYSTEM = "plan2explore"
 NEVER = 10**9  # steps after which exploration would end
 MARKS = 10  # points of a curve of coverage
-FAR = 10**6  # number of the first episode of an evaluation: seeds that no run has met
 
 EXPLORES = f"learner.explore_steps={NEVER}"
 WAYS: Mapping[str, tuple[str, ...]] = {
@@ -158,7 +155,9 @@ def _live_and_learn(
         asked, adapted = changed_plan(plan, [study.task]), RunFolder(out / f"{way}-adapted")
         adapt(folder, adapted, plan, asked, study.updates)
         plan, folder = asked, adapted
-    returns = evaluate(plan, folder, study.episodes)
+    assert isinstance(plan, EnvironmentPlan)
+    weights = read_weights(folder, plan)
+    returns = trial(plan, weights, ModeNoise(study.seed), study.episodes, study.seed)
     return {
         "coverage": curve["share"][-1],
         "coverage_curve": curve,
@@ -178,29 +177,6 @@ def coverage(folder: RunFolder, cover: Cover) -> dict[str, list[float]]:
         "step": [int(mark) for mark in marks],
         "share": [round(cover(places[:mark]), 4) for mark in marks],
     }
-
-
-def evaluate(plan: AnyPlan, folder: RunFolder, episodes: int) -> list[float]:
-    """Returns of episodes in which the newest policy shows its best.
-
-    Raises:
-        ConfigError: when nothing was learnt yet.
-    """
-    weights = load_weights(folder.weights)
-    if weights is None:
-        raise ConfigError(f"{folder.path}: has learnt nothing yet; give it more --steps")
-    world, returns = open_world(plan, FAR), [0.0]
-    pilot = FixedPilot(PolicyMaker(plan, ModeNoise(plan.seed))(weights))
-    try:
-        for step in rollout(world, pilot, Start(plan.name, "trial"), lambda: False):
-            returns[-1] += float(step.arrays["reward"])
-            if step.arrays["is_last"]:
-                if len(returns) == episodes:
-                    break
-                returns.append(0.0)
-    finally:
-        world.close()
-    return [round(total, 4) for total in returns]
 
 
 def maze_cover(plan: AnyPlan) -> Cover:

@@ -62,8 +62,12 @@ class Config(daydreamer.Config):
     lr_members: Positive = 6e-4
 
 
-SMALL = {**daydreamer.PRESETS["cpu"].model_dump(), "gamma": 0.99, "explore_steps": 20_000}
-PRESETS = {"paper": Config(), "cpu": Config(**SMALL, member_units=128)}
+SMALL = {
+    **daydreamer.PRESETS["cpu"].model_dump(), "gamma": 0.99, "explore_steps": 20_000, "lr": 3e-4,
+    "lr_members": 1e-3, "member_units": 64, "units": 128, "hidden": 128, "deter": 128, "gain": 2.0,
+    "starts": 64,
+}  # fmt: skip
+PRESETS = {"paper": Config(), "cpu": Config(**SMALL)}
 Kit = tuple[RobotSpec, Config, WorldModel, Hidden]
 Explored = tuple[Behaviour, tuple[Update, ...]]
 

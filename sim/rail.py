@@ -16,7 +16,7 @@ THICK_M = 0.02
 CART_COLOUR = (1.00, 0.60, 0.15)
 RAIL_COLOUR = (0.75, 0.75, 0.78)
 EYE_FIELD_DEG = 45.0
-EYE_FROM_M = 1.3  # at 45 degrees a square picture of it spans 1.08 m
+EYE_AT_M = np.array([-1.1, 0.0, 0.7])  # from 1.3 m a square picture spans 1.08 m at 45 degrees
 
 
 def rail(config: RobotConfig, twin: RailTwin) -> Anatomy:
@@ -38,11 +38,10 @@ def rail(config: RobotConfig, twin: RailTwin) -> Anatomy:
 
 
 def _eye() -> Eye:
-    """Stands before the rail and looks back at it, a little from above."""
-    place = np.array([EYE_FROM_M, 0.0, EYE_FROM_M / 4])
-    forward = -place / np.linalg.norm(place)
-    up = np.array([forward[2], 0.0, -forward[0]])
-    return Eye(place, forward, up, EYE_FIELD_DEG)
+    """Stands behind the rail and looks ahead, down at it."""
+    forward = -EYE_AT_M / np.linalg.norm(EYE_AT_M)
+    up = np.array([-forward[2], 0.0, forward[0]])
+    return Eye(EYE_AT_M, forward, up, EYE_FIELD_DEG)
 
 
 def _urdf(config: RobotConfig, twin: RailTwin) -> str:

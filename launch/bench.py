@@ -16,10 +16,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from launch.compose import learner_settings
 from launch.planner_speed import planner_speed
 from launch.run_folder import Plan, versions
 from launch.speeds import Figures, learner_speed, policy_speed, twins_speed, wire_speed
-from learner.systems import make_settings
 from robot.config import ConfigError, RobotConfig, load_config
 
 SPEEDS: Mapping[str, Callable[[Plan, float], Figures]] = {
@@ -73,10 +73,8 @@ class Bench:
         """
         mine = [c.removeprefix("learner.") for c in self.changes if c.startswith("learner.")]
         theirs = [c for c in self.changes if not c.startswith("learner.")]
-        robot, settings = (
-            load_config(self.config, theirs),
-            make_settings(self.learns, self.preset, mine),
-        )
+        robot = load_config(self.config, theirs)
+        settings = learner_settings(robot, self.learns, self.preset, mine)
         return Plan(robot, settings, self.learns, self.preset, self.twin, "lockstep", 0)
 
 

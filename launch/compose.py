@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +12,11 @@ import torch
 from launch.environments import AnyPlan, EnvironmentPlan
 from learner.agent import Agent, AgentPolicy
 from learner.behaviour.noise import Noise, SmoothNoise
-from learner.systems import build_agent
+from learner.systems import SYSTEMS, build_agent, make_settings
 from learner.train.replay import Replay
+from learner.train.settings import Settings
 from learner.train.trainer import Trainer
+from robot.config import ConfigError, RobotConfig
 from robot.policy.observe import robot_spec
 from robot.tasks import make_task
 from robot.wire.spec import RobotSpec
@@ -26,6 +30,27 @@ def plan_spec(plan: AnyPlan) -> RobotSpec:
     if isinstance(plan, EnvironmentPlan):
         return plan.spec
     return robot_spec(plan.robot, make_task(plan.robot))
+
+
+def learner_settings(
+    robot: RobotConfig, system: str, preset: str, changes: Sequence[str]
+) -> Settings:
+    """Settings of a system for a robot: the preset, what the robot asks for, what the user says.
+
+    Raises:
+        ConfigError: for a key that no system has, or a value out of range.
+    """
+    every = {key for s in SYSTEMS.values() for p in s.presets.values() for key in _keys(p)}
+    unknown = [key for key in robot.learner if key not in every]
+    if unknown:
+        raise ConfigError(f"learner: no system has a setting '{unknown[0]}'")
+    mine = _keys(make_settings(system, preset))
+    asked = [f"{key}={json.dumps(v)}" for key, v in robot.learner.items() if key in mine]
+    return make_settings(system, preset, [*asked, *changes])
+
+
+def _keys(settings: Settings) -> set[str]:
+    return set(type(settings).model_fields)
 
 
 def make_trainer(plan: AnyPlan) -> Trainer:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from launch.compose import plan_spec
+from launch.compose import learner_settings, plan_spec
 from launch.display import Display
 from launch.environments import (
     AnyPlan,
@@ -23,7 +23,7 @@ from launch.environments import (
 from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
-from learner.systems import build_agent, make_settings
+from learner.systems import build_agent
 from robot.config import ConfigError, RobotConfig, load_config
 
 CLOCKS = ("realtime", "lockstep")
@@ -136,7 +136,8 @@ def make_plan(
         raise ConfigError("--twin pybullet: PyBullet is not installed here; take --twin mujoco")
     mine = [c.removeprefix("learner.") for c in changes if c.startswith("learner.")]
     robot: RobotConfig = load_config(config, [c for c in changes if not c.startswith("learner.")])
-    plan = Plan(robot, make_settings(system, preset, mine), system, preset, twin, clock, seed)
+    settings = learner_settings(robot, system, preset, mine)
+    plan = Plan(robot, settings, system, preset, twin, clock, seed)
     # Built and dropped: settings that do not fit each other or the robot are refused here.
     build_agent(system, plan_spec(plan), plan.settings)
     return plan

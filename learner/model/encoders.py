@@ -14,6 +14,8 @@ from robot.config import ConfigError
 from robot.wire.spec import Spec
 
 Observation = Mapping[str, Tensor]
+# Among the keys that a system reads, this word stands for all that are no pictures.
+VECTORS = "vectors"
 # From channels, depth and style; its output has `width` entries.
 MakeImageEncoder = Callable[[int, int, Style], nn.Module]
 # From width of the features, channels, depth and style.
@@ -128,12 +130,15 @@ class Decoder(nn.Module):
 
 
 def pick(specs: Mapping[str, Spec], keys: Sequence[str]) -> dict[str, Spec]:
-    """Specs of the keys that a system reads.
+    """Specs of the keys that a system reads, each once; VECTORS names all that are no pictures.
 
     Raises:
         ConfigError: for a key that the robot does not sense, naming those that it does.
     """
-    unknown = [k for k in keys if k not in specs]
+    unknown = [k for k in keys if k not in specs and k != VECTORS]
     if unknown:
-        raise ConfigError(f"keys: the robot senses no '{unknown[0]}'; it has {', '.join(specs)}")
-    return {k: specs[k] for k in keys}
+        known = ", ".join((*specs, VECTORS))
+        raise ConfigError(f"keys: the robot senses no '{unknown[0]}'; it has {known}")
+    vectors = [k for k, s in specs.items() if not s.is_image]
+    chosen = [name for key in keys for name in (vectors if key == VECTORS else [key])]
+    return {k: specs[k] for k in chosen}

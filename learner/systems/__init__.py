@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from learner.agent import Agent
+from learner.model.encoders import pick
 from learner.systems import (
     daydreamer,
     dreamer_v1,
@@ -71,5 +72,10 @@ def make_settings(name: str, preset: str, changes: Sequence[str] = ()) -> Settin
 
 
 def build_agent(name: str, spec: RobotSpec, settings: Settings) -> Agent:
-    """Put a system together for one robot."""
-    return find_system(name).build(spec, settings)
+    """Put a system together for one robot: it is told its keys by their names.
+
+    Raises:
+        ConfigError: for a key that the robot does not sense, or what the system cannot do with it.
+    """
+    keys = tuple(pick(spec.observation, settings.keys))
+    return find_system(name).build(spec, settings.model_copy(update={"keys": keys}))

@@ -40,6 +40,7 @@ class Settings(Strict):
         publish_s: seconds between two publications of weights in real time.
         checkpoint_s: seconds between two checkpoints.
         bfloat16: whether the learner computes in bfloat16, with float32 masters of all weights.
+        keys: observation keys that are read; "vectors" stands for all that are no pictures.
     """
 
     batch: int = Field(default=24, ge=1)
@@ -55,6 +56,7 @@ class Settings(Strict):
     publish_s: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=60.0, gt=0)
     bfloat16: bool = True
+    keys: tuple[str, ...] = ("vectors",)
 
     def acting(self) -> Self:
         """The same for an agent that only acts: in float32."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -126,6 +126,8 @@ class RobotConfig(Strict):
         imu: whether it feels turning and gravity; without, no attitude is observed or judged.
         legs: of a machine that walks; none for one that is bolted down.
         poses: that its starts need: "stand" and "fold" on legs, "home" on a rail.
+        learner: settings that learning systems get for this robot, as with `--set learner.KEY`; a
+            system that has no such setting goes without.
     """
 
     robot: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")
@@ -142,6 +144,7 @@ class RobotConfig(Strict):
     twin: TwinConfig
     scheduling: Scheduling = Scheduling()
     endpoints: dict[str, str] = {}
+    learner: dict[str, Any] = {}
 
     @property
     def walk(self) -> WalkTask:

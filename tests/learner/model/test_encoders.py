@@ -100,6 +100,16 @@ def test_a_robot_that_only_sees_has_no_network_for_vectors(seeing: RobotSpec, ga
     assert set(decoder.losses(torch.randn(2, 3, 10), sensed(specs))) == {"image"}
 
 
+def test_one_word_stands_for_every_vector_in_the_order_of_the_robot(seeing: RobotSpec):
+    every = [key for key, spec in seeing.observation.items() if len(spec.shape) == 1]
+    assert len(every) > 5 and {"image_front", "image_depth"}.isdisjoint(every)
+    assert list(pick(seeing.observation, ("vectors",))) == every
+    assert list(pick(seeing.observation, ("image_front", "vectors", "gyro"))) == [
+        "image_front",
+        *every,
+    ]
+
+
 def test_an_unknown_key_is_named_with_those_that_exist(spec: RobotSpec):
     with pytest.raises(ConfigError, match="senses no 'lidar'; it has gravity, gyro, imu"):
         pick(spec.observation, ("gyro", "lidar"))

@@ -111,6 +111,14 @@ def test_every_preset_computes_in_the_precision_it_was_given(name: str, spec: Ro
         assert torch.bfloat16 not in buffers
 
 
+def test_an_agent_is_told_its_keys_by_their_names(spec: RobotSpec):
+    small = ["units=8", "deter=8", "stoch=2", "classes=2", "mirror=false"]
+    agent = build_agent(
+        "reverie", spec, make_settings("reverie", "cpu", [*small, "keys=[vectors]"])
+    )
+    assert set(agent.keys) == spec.observation.keys() and len(agent.keys) > 5  # it has no camera
+
+
 def test_unknown_names_are_told_what_exists():
     with pytest.raises(ConfigError, match="unknown 'dreamer'; there are reverie, daydreamer"):
         find_system("dreamer")

@@ -1,0 +1,48 @@
+"""What a robot asks of the systems that learn on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launch.compose import learner_settings
+from launch.train import make_plan
+from learner.systems import SYSTEMS, make_settings
+from robot.config import ConfigError, load_config
+
+A1, POINT_MASS = "hardware_configs/a1.yaml", "hardware_configs/point_mass.yaml"
+
+
+def settings(system: str, path: str, *changes: str, robot: tuple[str, ...] = ()) -> dict[str, Any]:
+    preset = next(iter(SYSTEMS[system].presets))
+    return learner_settings(load_config(path, robot), system, preset, changes).model_dump()
+
+
+def test_the_a1_asks_for_nothing() -> None:
+    for system in SYSTEMS:
+        preset = next(iter(SYSTEMS[system].presets))
+        assert settings(system, A1) == make_settings(system, preset).model_dump()
+
+
+def test_the_point_mass_asks_every_system_for_its_own_keys_and_reward() -> None:
+    assert settings("reverie", POINT_MASS)["keys"] == ("vectors",)
+    assert settings("reverie", POINT_MASS)["reward_offset"] == 0.5
+    daydreamer = settings("daydreamer", POINT_MASS)  # has no offset, and goes without
+    assert daydreamer["keys"] == ("vectors",) and "reward_offset" not in daydreamer
+
+
+def test_the_command_line_has_the_last_word() -> None:
+    changed = settings("reverie", POINT_MASS, "keys=[target]", "reward_offset=0")
+    assert (changed["keys"], changed["reward_offset"]) == (("target",), 0.0)
+
+
+def test_a_setting_that_no_system_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match="learner: no system has a setting 'kyes'"):
+        settings("reverie", POINT_MASS, robot=("learner.kyes=[target]",))
+
+
+def test_a_plan_for_the_point_mass_needs_no_option() -> None:
+    plan = make_plan(Path(POINT_MASS), "mujoco", "lockstep", "reverie", "cpu", 0, ())
+    assert plan.settings.model_dump()["keys"] == ("vectors",)

@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from launch.run_folder import write_json
-from launch.task_curves import DMC, compare, read_returns
+from launch.task_curves import DMC, compare
+from launch.task_scores import read_returns
 from robot.config import ConfigError
 
 REAL = Path("docs/results/anchors/a1_real.json")

@@ -12,7 +12,8 @@ import pytest
 
 from launch.curves import run_curves
 from launch.results import result
-from launch.task_curves import Returns, as_markdown, published, score_table, smoothed
+from launch.task_curves import smoothed
+from launch.task_scores import Returns, as_markdown, published, score_table
 from robot.config import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,29 @@ def test_seeds_are_averaged_after_their_windows() -> None:
     assert "| dmc:walker-walk | reverie | 2 | 200 ± 100 | - | - | 200 ± 100 |" in text
     assert "| dmc:walker-walk | DreamerV3, published | 5 | 478 ± 147 | 869 ± 52 |" in text
     assert "arXiv 2301.04104" in text
+
+
+def test_tasks_are_summed_up_for_methods_that_have_them_all() -> None:
+    runs = [
+        *(run([100.0] * 10), run([200.0] * 10, task="dmc:cartpole-swingup")),
+        run([50.0] * 10, system="daydreamer"),
+    ]
+    said = {(row["method"], row["at"]): row for row in score_table(runs, ANCHORS)["overall"]}
+    assert said["reverie", "100000"]["mean"] == said["reverie", "100000"]["median"] == 150.0
+    assert said["DreamerV3, published", "250000"]["mean"] == pytest.approx((869 + 798) / 2)
+    assert said["PPO, published", "500000"]["tasks"] == 2
+    assert ("daydreamer", "100000") not in said and ("reverie", "250000") not in said
+    text = as_markdown(score_table(runs, ANCHORS))
+    assert "All 2 tasks, reverie, 100k: mean 150, median 150." in text
+
+
+def test_atari_games_get_dreamerv2s_four_scores() -> None:
+    runs = [run([14.6], task="gym:ALE/Pong-v5"), run([864.0], task="gym:ALE/Breakout-v5")]
+    (row,) = score_table(runs, ANCHORS)["overall"]
+    breakout, pong = (864 - 1.7) / (30.5 - 1.7), (14.6 + 20.7) / (21 + 20.7)
+    assert row["tasks"] == 2 and row["at"] == "end"
+    assert row["gamer median"] == row["gamer mean"] == pytest.approx((1 + breakout) / 2)
+    assert row["record mean"] == row["clipped record mean"] == pytest.approx((pong + 1) / 2)
 
 
 def test_few_episodes_are_all_averaged() -> None:

@@ -85,6 +85,7 @@ def _train(
         f"{summary['robot_minutes']:.1f} robot minutes, {summary['updates']} updates, "
         f"{summary['computing_s']:.0f} s of computing, "
         f"last ten episodes {summary['mean_reward_last10']} per step. "
-        f"Summary: {folder.summary}. Draw it: reverie curves {lesson.curve}",
+        f"Summary: {folder.summary}. "
+        + (f"Draw it: reverie curves {lesson.curve}" if lesson.curve.exists() else ""),
         highlight=False,
     )

@@ -15,16 +15,46 @@ from robot.tasks import make_task
 from robot.wire.spec import Spec
 from sim.gym import Observation, TwinEnv
 
-ENDLESS = 2**62
 
-
-class UnbrokenLife(gym.Env[np.ndarray, np.ndarray]):
+class UnbrokenTwin(TwinEnv):
     """A twin whose episodes are marks of time in one life: a reset after one moves nothing.
 
     DayDreamer's SAC knows episodes of 250 steps and no resets on the A1 (its pytorch_sac/train.py).
-    An episode ends truncated, never terminated by its length, and the next one's first observation
-    is its last. Only where the robot cannot go on, because its task is over for good or the safety
-    layer has taken it, the next reset places it anew.
+    The next episode's first observation is the last one of the episode before, but for what the
+    task says anew, such as a target. Only where the robot cannot go on, because its task is over
+    for good or the safety layer has taken it, the reset places it.
+
+    Attributes:
+        placed: how often the twin was placed, the first time counted in.
+    """
+
+    placed = 0
+    _last: tuple[Observation, dict[str, Any]] | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin the next episode; seed and options count where the twin is placed."""
+        if self._last is None:
+            self.placed += 1
+            self._last = super().reset(seed=seed, options=options)
+            return self._last
+        observation, info = self._last
+        self._step = 0
+        self._task.begin()
+        verdict = self._task.judge(0)
+        return {**observation, **verdict.observation}, {**info, "terms": dict(verdict.terms)}
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Act for one control period."""
+        made = super().step(action)
+        observation, _, terminated, _, info = made
+        self._last = None if terminated or info["state"] != "active" else (observation, info)
+        return made
+
+
+class UnbrokenLife(gym.Env[np.ndarray, np.ndarray]):
+    """The same, seen as one vector.
 
     Args:
         config: the robot.
@@ -34,7 +64,7 @@ class UnbrokenLife(gym.Env[np.ndarray, np.ndarray]):
         gain: what a typical deviation from a key's centre is scaled to; 0 leaves the numbers.
 
     Attributes:
-        placed: how often the twin was placed, the first time counted in.
+        twin: the twin behind it.
 
     Raises:
         ConfigError: for a key that the robot does not sense, and for a picture.
@@ -46,47 +76,31 @@ class UnbrokenLife(gym.Env[np.ndarray, np.ndarray]):
         specs = pick(robot_spec(config, make_task(config)).observation, keys)
         self._specs = {key: specs[key] for key in sorted(specs)}
         _refuse_pictures(self._specs)
-        endless = config.task.model_copy(update={"episode_steps": ENDLESS})
-        self._twin = TwinEnv(config.model_copy(update={"task": endless}), engine, seed)
         self._gain = gain
-        self._episode_steps = config.task.episode_steps
-        self._step = 0
-        self._last: tuple[np.ndarray, dict[str, Any]] | None = None
-        self.placed = 0
+        self.twin = UnbrokenTwin(config, engine, seed)
         low, high = (
             self._join({key: getattr(spec.space, end) for key, spec in self._specs.items()})
             for end in ("low", "high")
         )
         self.observation_space = gym.spaces.Box(low, high, None, np.float32)
-        self.action_space = self._twin.action_space
+        self.action_space = self.twin.action_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin the next episode where the robot is; the first one by placing it.
-
-        Seed and options count where it is placed.
-        """
+        """Begin the next episode where the robot is; the first one by placing it."""
         super().reset(seed=seed)
-        self._step = 0
-        if self._last is None:
-            observation, info = self._twin.reset(seed=seed, options=options)
-            self._last = self._join(observation), info
-            self.placed += 1
-        return self._last
+        observation, info = self.twin.reset(seed=seed, options=options)
+        return self._join(observation), info
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Act for one control period."""
-        seen, reward, terminated, lost, info = self._twin.step(action)
-        observation = self._join(seen)
-        self._step += 1
-        self._last = None if terminated or lost else (observation, info)
-        truncated = (lost or self._step >= self._episode_steps) and not terminated
-        return observation, float(reward), terminated, truncated, info
+        observation, reward, terminated, truncated, info = self.twin.step(action)
+        return self._join(observation), float(reward), terminated, truncated, info
 
     def close(self) -> None:
         """Release the twin; safe to call twice."""
-        self._twin.close()
+        self.twin.close()
 
     def _join(self, observation: Observation) -> np.ndarray:
         parts = [observation[key] for key in self._specs]

@@ -19,6 +19,7 @@ from launch.results import result
 from launch.run_folder import RunFolder, versions, write_json
 from launch.summary import Outcome, peak_rss_mb, write_summary
 from learner.train.checkpoint import Checkpoints
+from robot.config import WalkTask
 from robot.policy.journal import Journal
 from robot.wire.transition import Transition
 
@@ -38,7 +39,8 @@ class BaselineRun:
         life: the environment, which stays the caller's.
 
     Attributes:
-        curve: file of the learning curve, as `reverie result` writes it.
+        curve: file of the learning curve, as `reverie result` writes it; of the walk task only,
+            which the real robot's curves are of.
     """
 
     def __init__(self, plan: RivalPlan, folder: RunFolder, life: UnbrokenLife) -> None:
@@ -102,7 +104,7 @@ class BaselineRun:
             "updates": self.model._n_updates,
             "episodes": self.journal.episodes,
             "computing_s": self._computed_s(),
-            "placed": self._placed + self.life.placed,
+            "placed": self._placed + self.life.twin.placed,
             "lost": self._lost,
         }
         self.checkpoints.save(self.steps, model_tensors(self.model), state)
@@ -112,7 +114,8 @@ class BaselineRun:
         self.save()
         self.model.logger.close()
         summary = write_summary(self.folder, self.plan, self._outcome())
-        write_json(self.curve, result(summary))
+        if isinstance(self.plan.robot.task, WalkTask):
+            write_json(self.curve, result(summary))
         return summary
 
     def _computed_s(self) -> float:
@@ -148,7 +151,7 @@ class BaselineRun:
             peak_rss_mb={"all": peak_rss_mb()},
             more={
                 "computing_s": self._computed_s(),
-                "placed": self._placed + self.life.placed,
+                "placed": self._placed + self.life.twin.placed,
                 "versions": {**versions(), "stable-baselines3": version("stable-baselines3")},
             },
         )

@@ -54,28 +54,43 @@ def test_a_reset_moves_nothing_and_an_episode_ends_by_its_length_only() -> None:
         assert reward == expected_reward
     on, end = [False, False], [False, True]
     assert ends == [on, on, end, on, on, end, on, on]
-    assert env.placed == 1
+    assert env.twin.placed == 1
 
 
 def test_a_robot_that_the_safety_layer_took_is_placed_anew() -> None:
     env = life()
-    twin = FaultyBody(env._twin._link.twin, env._twin._clock)
-    env._twin._link.twin = twin
+    twin = FaultyBody(env.twin._link.twin, env.twin._clock)
+    env.twin._link.twin = twin
     env.reset(seed=0)
     twin.sensed["temperature"] = np.full(12, 90.0)
     *_, terminated, truncated, info = env.step(actions(1)[0])
     assert (terminated, truncated, info["state"]) == (False, True, "damping")
     twin.sensed.clear()
     env.reset()
-    assert env.placed == 2
+    assert env.twin.placed == 2
     assert env.step(actions(1)[0])[4]["state"] == "active"
+
+
+def test_a_reset_of_a_task_with_targets_moves_only_the_target() -> None:
+    point_mass = load_config(A1.with_name("point_mass.yaml"), ["task.episode_steps=2"])
+    env = UnbrokenLife(point_mass, "mujoco", 0, ("joint_pos", "joint_vel", "target"), 0.0)
+    targets = [env.reset(seed=0)[0][2]]
+    for _ in range(3):
+        for action in np.array([[1.0], [-1.0]], np.float32):
+            seen, *_, truncated, _ = env.step(action)
+            assert seen[2] == targets[-1]
+        assert truncated
+        first, _ = env.reset()
+        np.testing.assert_array_equal(first[:2], seen[:2])
+        targets.append(first[2])
+    assert len(set(targets)) == 4 and env.twin.placed == 1
 
 
 def test_scaled_joint_angles_are_actions_times_the_gain() -> None:
     env = life(2.0)
     seen, _ = env.reset(seed=0, options={"start": "standing"})
     raw = life().reset(seed=0, options={"start": "standing"})[0]
-    ranges = np.array([joint.action_range_rad for joint in env._twin.config.joints.values()])
+    ranges = np.array([joint.action_range for joint in env.twin.config.joints.values()])
     low, high = ranges.T
     np.testing.assert_allclose(seen[4:], 2 * (2 * (raw[4:] - low) / (high - low) - 1), atol=1e-4)
     np.testing.assert_allclose(seen[:4], 2 * raw[:4] / np.array((1, 1, 4, 4)), atol=1e-6)

@@ -15,12 +15,14 @@ ReLU, each foretelling the next embedding from its own bootstrap; 10 000 times t
 * Data of both phases are drawn alike (there, 70% are of the second one). Actors learn before their
   critics, which then take over the returns: half of the work is to ask all members.
 
-`cpu` is the same in small. Rivals of `explorer=disagreement`: `prediction_error` does not tell the
-new from the noisy, `random` does not look; retrospective disagreement is `look=1 look_gamma=0`.
+`cpu` is the same in small. Rivals: `explorer=prediction_error` cannot tell the new from the noisy,
+`explorer=random` does not look; retrospective disagreement is `look=1 look_gamma=0`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch.nn.functional as F
@@ -68,8 +70,8 @@ SMALL = {
     "starts": 64,
 }  # fmt: skip
 PRESETS = {"paper": Config(), "cpu": Config(**SMALL)}
-Kit = tuple[RobotSpec, Config, WorldModel, Hidden]
 Explored = tuple[Behaviour, tuple[Update, ...]]
+Foretell = Callable[[int, int], Ensemble]  # from what is foretold, and by how many
 
 
 def build(spec: RobotSpec, config: Config) -> Agent:
@@ -78,9 +80,9 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     model, phase = daydreamer.build_model(spec, config, hidden), Phase(config.explore_steps)
     model.reward = WithheldWhileExploring(model.reward, phase)
     model.cont = WithheldWhileExploring(model.cont, phase)
-    kit, lesson = (spec, config, model, hidden), c.HeadsApartLesson(model, {})
-    task, practise = daydreamer.build_behaviour(*kit)
-    explorer, explore = EXPLORERS[config.explorer](kit)
+    task, practise = daydreamer.build_behaviour(spec, config, model, hidden)
+    explorer, explore = EXPLORERS[config.explorer](spec, config, model, hidden)
+    lesson = c.HeadsApartLesson(model, {})
     updates = (
         Update("model", daydreamer.make_adam(lesson.body(), config), lesson.loss),
         Update("heads", daydreamer.make_adam(lesson.heads(), config), lesson.heads_loss),
@@ -90,9 +92,15 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     return Agent(model, Explorer(explorer, task, phase), updates, diet)
 
 
-def seek(kit: Kit, target: c.Target, curiosity: d.Disagreement | d.PredictionError) -> Explored:
+def curious(spec: RobotSpec, config: Config, model: WorldModel, hidden: Hidden) -> Explored:
     """Explore for what curiosity pays, in float32 always: members that agree differ by little."""
-    spec, config, model, hidden = kit
+    inputs, target = (
+        (model.dynamics.feat_width, spec.action.shape[0]),
+        TARGETS[config.target](model),
+    )
+    layers = Hidden(config.member_units, 2, Style(F.relu, uniform_average))
+    foretell = partial(Ensemble, inputs, hidden=layers, bootstrap=resampled_rows)
+    curiosity = CURIOSITIES[config.explorer](config, foretell, target.width)
     far = config.model_copy(update={"horizon": config.look, "gamma": config.look_gamma})
     behaviour, learn = daydreamer.build_behaviour(spec, far, model, hidden, curiosity, "explorer_")
     adam = Adam(curiosity.parameters(), AdamSettings(config.lr_members, eps=1e-4))
@@ -100,31 +108,20 @@ def seek(kit: Kit, target: c.Target, curiosity: d.Disagreement | d.PredictionErr
     return behaviour, (learning, *learn[::-1])
 
 
-def foretell(kit: Kit, width: int, members: int = 1) -> Ensemble:
-    """An ensemble that foretells so many numbers."""
-    inputs = kit[2].dynamics.feat_width, kit[0].action.shape[0]
-    layers = Hidden(kit[1].member_units, 2, Style(F.relu, uniform_average))
-    return Ensemble(inputs, width, members, layers, resampled_rows)
+def disagreement(config: Config, foretell: Foretell, width: int) -> d.Disagreement:
+    """What the members dispute."""
+    ensemble = foretell(width, config.members)
+    return d.Disagreement(ensemble, SPREADS[config.spread], config.bonus)
 
 
-def disagreement(kit: Kit) -> Explored:
-    """Seek what the members dispute."""
-    config, target = kit[1], TARGETS[kit[1].target](kit[2])
-    ensemble = foretell(kit, target.width, config.members)
-    return seek(kit, target, d.Disagreement(ensemble, SPREADS[config.spread], config.bonus))
-
-
-def prediction_error(kit: Kit) -> Explored:
-    """Seek what is foretold badly."""
-    target = TARGETS[kit[1].target](kit[2])
-    pair = foretell(kit, target.width), foretell(kit, 1)
-    return seek(kit, target, d.PredictionError(*pair, kit[1].bonus))
+def prediction_error(config: Config, foretell: Foretell, width: int) -> d.PredictionError:
+    """What is foretold badly."""
+    return d.PredictionError(foretell(width, 1), foretell(1, 1), config.bonus)
 
 
 TARGETS = {"embed": c.EmbedTarget, "stoch": c.StochTarget}
 SPREADS = {"variance": d.variance, "deviation": d.deviation}
-EXPLORERS = {
-    "disagreement": disagreement,
-    "prediction_error": prediction_error,
-    "random": lambda kit: (RandomPlay(kit[0].action), ()),
+CURIOSITIES = {f.__name__: f for f in (disagreement, prediction_error)}
+EXPLORERS = dict.fromkeys(CURIOSITIES, curious) | {
+    "random": lambda spec, *_: (RandomPlay(spec.action), ()),
 }

@@ -15,14 +15,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from launch.environment_trial import try_in_environment
-from launch.gait import Check, Gait, pool, walking_gate
+from launch.gait import Check
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.trial import Episode, Trial, open_twin, read_weights, run_trial, trial_plan
 from launch.video import captioned, write_video
+from launch.yardsticks import Yardstick, yardstick_of
 from robot.clock import SteppedClock
 from robot.wire.weights import Weights
 
-REWARDS = ("published", "walk_upright")
 PICTURE = (360, 480)
 
 
@@ -37,7 +37,7 @@ def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
         out: folder of the results, RUN/evaluation unless given.
 
     Returns:
-        Exit code 0; whether the policy walks is a result, not an error.
+        Exit code 0; whether the policy can do its task is a result, not an error.
 
     Raises:
         ConfigError, WeightsError: naming what cannot be used; nothing is written then.
@@ -46,79 +46,75 @@ def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
     if "environment" in folder.saved_plan():
         return try_in_environment(folder, trial, out or run / "evaluation")
     plan = trial_plan(folder.read_plan(), trial)
-    weights = read_weights(folder, plan)
+    weights, trial = read_weights(folder, plan), trial.on(plan.robot)
     out = out or run / "evaluation"
     with _progress(console) as progress:
         wanted = run_trial(plan, weights, trial)
         episodes = list(_shown(progress, "acting", wanted, trial.episodes))
-        shown = median_episode(episodes)
+        yardstick = yardstick_of(plan, trial)
+        shown = median_episode(episodes, yardstick.rewards[0])
         out.mkdir(parents=True, exist_ok=True)
-        pictures = _shown(progress, "drawing", film(plan, shown), len(shown.states))
+        pictures = _shown(progress, "drawing", film(plan, yardstick, shown), len(shown.states))
         hz = float(plan.robot.control.control_hz)
         video = write_video(out / "evaluation", pictures, PICTURE, hz)
-    plot(episodes, hz, out / "evaluation.png")
-    result = report(plan, weights, trial, episodes)
+    plot(episodes, yardstick, hz, out / "evaluation.png")
+    result = report(plan, yardstick, episodes) | {
+        "trial": {**asdict(trial), "twin": plan.twin},
+        "weights": _about(weights),
+    }
     result |= {"run": str(run), "video": video.name, "video_seed": shown.seed}
     write_json(out / "evaluation.json", result)
-    _print(console, result)
+    _print(console, yardstick, result)
     console.print(f"Film, plot and all figures: {out}", highlight=False)
     return 0
 
 
-def report(
-    plan: Plan, weights: Weights, trial: Trial, episodes: Sequence[Episode]
-) -> dict[str, Any]:
-    """All figures, JSON-ready: per episode, overall, and the walking gate."""
-    feet = list(plan.robot.legs)
-    overall = pool([episode.gait for episode in episodes])
-    checks = walking_gate(overall)
-    lines = [_line(episode, feet) for episode in episodes]
+def report(plan: Plan, yardstick: Yardstick, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """All figures, JSON-ready: per episode, overall, and the gate."""
+    checks = yardstick.gate(episodes)
+    lines = [_line(yardstick, episode) for episode in episodes]
     return {
         "robot": plan.robot.robot,
         "system": plan.system,
         "preset": plan.preset,
-        "trained_for": plan.robot.task.reward,
-        "weights": {
-            "version": weights.version,
-            "updates": weights.updates,
-            "sha256": weights.sha256,
-        },
-        "trial": {**asdict(trial), "twin": plan.twin},
+        "trained_for": yardstick.trained_for,
         "gate": {
             "passes": all(check.passes for check in checks),
             "episodes_passed": sum(line["passes"] for line in lines),
             "checks": [asdict(check) for check in checks],
         },
-        "overall": {**_rewards(episodes), **_gait(overall, feet)},
+        "overall": {**_rewards(yardstick, episodes), **yardstick.figures(episodes)},
         "episodes": lines,
         "command": " ".join(["reverie", *sys.argv[1:]]),
         "versions": versions(),
     }
 
 
-def median_episode(episodes: Sequence[Episode]) -> Episode:
-    """The episode of the middle published return (the lower middle of an even number)."""
-    ranked = sorted(episodes, key=lambda episode: float(episode.terms["published"].sum()))
+def median_episode(episodes: Sequence[Episode], reward: str = "published") -> Episode:
+    """The episode of the middle return (the lower middle of an even number)."""
+    ranked = sorted(episodes, key=lambda episode: float(episode.terms[reward].sum()))
     return ranked[(len(ranked) - 1) // 2]
 
 
-def film(plan: Plan, episode: Episode) -> Iterator[np.ndarray]:
+def film(plan: Plan, yardstick: Yardstick, episode: Episode) -> Iterator[np.ndarray]:
     """Draw an episode step by step, (H, W, 3) RGB bytes, with its figures in the picture."""
     twin = open_twin(plan, SteppedClock())
     try:
         for step, state in enumerate(episode.states):
             twin.show(state)
-            yield captioned(twin.render("chase", *PICTURE), _caption(plan, episode, step))
+            first, *more = yardstick.caption(episode, step)
+            lines = [f"{step / plan.robot.control.control_hz:.2f} s   {first}", *more]
+            yield captioned(twin.render("chase", *PICTURE), lines)
     finally:
         twin.close()
 
 
-def plot(episodes: Sequence[Episode], hz: float, path: Path) -> None:
-    """Draw both rewards and the estimated forward speed of every episode over time."""
+def plot(episodes: Sequence[Episode], yardstick: Yardstick, hz: float, path: Path) -> None:
+    """Draw what the yardstick names of every episode over time."""
     figure = Figure(figsize=(8, 7), layout="constrained")
-    names = (*REWARDS, "forward_m_s")
-    labels = ("published reward per step", "walk_upright reward per step", "forward speed, m/s")
-    for axes, name, label in zip(figure.subplots(3, sharex=True), names, labels, strict=True):
+    drawn = yardstick.plotted
+    rows = figure.subplots(len(drawn), sharex=True)
+    for axes, (name, label) in zip(rows, drawn.items(), strict=True):
         lines = np.stack([episode.terms[name] for episode in episodes])  # (E, N)
         seconds = np.arange(lines.shape[1]) / hz
         axes.plot(seconds, lines.T, color="0.75", linewidth=0.7)
@@ -129,48 +125,30 @@ def plot(episodes: Sequence[Episode], hz: float, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _line(episode: Episode, feet: Sequence[str]) -> dict[str, Any]:
-    checks = walking_gate(episode.gait)
+def _about(weights: Weights) -> dict[str, Any]:
+    return {"version": weights.version, "updates": weights.updates, "sha256": weights.sha256}
+
+
+def _line(yardstick: Yardstick, episode: Episode) -> dict[str, Any]:
+    checks = yardstick.gate([episode])
     return {
         "seed": episode.seed,
         "passes": all(check.passes for check in checks),
         "fails": [check.name for check in checks if not check.passes],
-        **_rewards([episode]),
+        **_rewards(yardstick, [episode]),
         "invalid_steps": int((~episode.valid).sum()),
         "body": episode.body,
-        **_gait(episode.gait, feet),
+        **yardstick.figures([episode]),
     }
 
 
-def _rewards(episodes: Sequence[Episode]) -> dict[str, Any]:
-    """Means over episodes of the return and of the reward per step, under both rewards."""
-    of = {name: [episode.terms[name] for episode in episodes] for name in REWARDS}
+def _rewards(yardstick: Yardstick, episodes: Sequence[Episode]) -> dict[str, Any]:
+    """Means over episodes of the return and of the reward per step, under every reward."""
+    of = {name: [episode.terms[name] for episode in episodes] for name in yardstick.rewards}
     return {
         "return": {name: round(float(np.mean([r.sum() for r in of[name]])), 3) for name in of},
         "mean_reward": {name: round(float(np.concatenate(of[name]).mean()), 4) for name in of},
     }
-
-
-def _gait(gait: Gait, feet: Sequence[str]) -> dict[str, Any]:
-    figures = asdict(gait)
-    per_foot = zip(feet, figures.pop("feet"), strict=True)
-    rounded = {name: round(value, 4) for name, value in figures.items()}
-    return {**rounded, "feet": {name: _rounded(foot) for name, foot in per_foot}}
-
-
-def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in figures.items()}
-
-
-def _caption(plan: Plan, episode: Episode, step: int) -> list[str]:
-    terms = {name: values[step] for name, values in episode.terms.items()}
-    _, x, y, _ = episode.states[step, 3:7]
-    return [
-        f"{step / plan.robot.control.control_hz:.2f} s   reward {terms['published']:.2f}   "
-        f"forward {terms['forward_m_s']:+.2f} m/s",
-        f"up {1 - 2 * (x * x + y * y):+.2f}   height {episode.states[step, 2]:.2f} m   "
-        f"walk_upright {terms['walk_upright']:.2f}",
-    ]
 
 
 def _progress(console: Console) -> Progress:
@@ -184,17 +162,17 @@ def _shown(progress: Progress, name: str, items: Iterator, total: int) -> Iterat
     yield from progress.track(items, total=total, description=name)
 
 
-def _print(console: Console, result: Mapping[str, Any]) -> None:
+def _print(console: Console, yardstick: Yardstick, result: Mapping[str, Any]) -> None:
     overall, gate = result["overall"], result["gate"]
-    table = Table("", "figure", "needed", "", title="Does it walk?", title_justify="left")
+    table = Table("", "figure", "needed", "", title=yardstick.question, title_justify="left")
     for row in gate["checks"]:
         check = Check(**row)
         mark = "[green]yes[/]" if check.passes else "[red]no[/]"
         table.add_row(check.name, f"{check.figure:.3f}", check.needed, mark)
     console.print(table)
-    rewards = ", ".join(f"{name} {overall['mean_reward'][name]:.2f}" for name in REWARDS)
+    rewards = ", ".join(f"{name} {value:.2f}" for name, value in overall["mean_reward"].items())
     console.print(
-        f"{'It walks' if gate['passes'] else 'It does not walk'}: {gate['episodes_passed']} of "
+        f"{'Yes' if gate['passes'] else 'No'}: {gate['episodes_passed']} of "
         f"{len(result['episodes'])} episodes pass. Mean reward per step: {rewards}.",
         highlight=False,
     )

@@ -139,16 +139,17 @@ def walking_gate(gait: Gait) -> list[Check]:
     """Judge whether this is walking. The numbers are ours: what a calm A1 trot keeps with ease."""
     slowest = min(foot.swings_per_s for foot in gait.feet)
     return [
-        _at_least("share of time level, up axis above 0.95", gait.up_share, 0.9),
-        _at_least("share of time high, above 0.20 m", gait.high_share, 0.9),
-        _at_least("forward speed, m/s", gait.forward_m_s, 0.25),
-        _at_least("swings per second, laziest foot", slowest, 0.5),
-        _at_least("share of swings with a foot standing", gait.support_share, 0.8),
+        at_least("share of time level, up axis above 0.95", gait.up_share, 0.9),
+        at_least("share of time high, above 0.20 m", gait.high_share, 0.9),
+        at_least("forward speed, m/s", gait.forward_m_s, 0.25),
+        at_least("swings per second, laziest foot", slowest, 0.5),
+        at_least("share of swings with a foot standing", gait.support_share, 0.8),
         _at_most("share of time on trunk, hip or thigh", gait.body_contact_share, 0),
     ]
 
 
-def _at_least(name: str, figure: float, limit: float) -> Check:
+def at_least(name: str, figure: float, limit: float) -> Check:
+    """A line that passes from a limit on."""
     return Check(name, figure, f"at least {limit:g}", figure >= limit)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from learner.behaviour.noise import ModeNoise
 from learner.train.weights import load_weights
 from robot.body.interface import Twin
 from robot.clock import SteppedClock
-from robot.config import ConfigError, RobotConfig, apply_change, check_config
+from robot.config import ConfigError, RobotConfig, WalkTask, apply_change, check_config
 from robot.policy.interface import Policy
 from robot.policy.robot import Robot
 from robot.policy.rollout import FixedPilot, Start, rollout
@@ -24,7 +25,8 @@ from robot.tasks import make_task
 from robot.wire.weights import Weights
 from sim.lockstep import LockstepLink
 from sim.scene import ENGINES, make_twin
-from sim.starts import STARTS
+
+WALK_S = 30.0  # of uninterrupted walking
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,17 @@ class Trial:
     Args:
         twin: engine; "" for that of the run, and MuJoCo for a run on hardware.
         episodes: how many, each without any interruption.
-        seconds: length of each.
-        start: how each begins.
+        seconds: length of each; half a minute of walking, or an episode of another task, unless
+            given.
+        start: how each begins; as the twin's first start unless given.
         seed: of the first episode's start and sensor noise; each further one has the next.
         changes: `key=value` changes of the robot, such as twin.friction=0.4.
     """
 
     twin: str = ""
     episodes: int = 10
-    seconds: float = 30.0
-    start: str = "standing"
+    seconds: float | None = None
+    start: str = ""
     seed: int = 0
     changes: tuple[str, ...] = ()
 
@@ -55,12 +58,24 @@ class Trial:
         """
         if self.twin not in ("", *ENGINES):
             raise ConfigError(f"--twin {self.twin}: allowed is {' or '.join(ENGINES)}")
-        if self.start not in STARTS:
-            raise ConfigError(f"--start {self.start}: allowed is {', '.join(STARTS)}")
         if not 1 <= self.episodes <= 1000:
             raise ConfigError(f"--episodes {self.episodes}: allowed is 1 to 1000")
-        if not 1 <= self.seconds <= 3600:
+        if self.seconds is not None and not 1 <= self.seconds <= 3600:
             raise ConfigError(f"--seconds {self.seconds:g}: allowed is 1 to 3600")
+
+    def on(self, robot: RobotConfig) -> Trial:
+        """The same, with start and length as this robot has them.
+
+        Raises:
+            ConfigError: for a start that it has not, naming those that it has.
+        """
+        start = self.start or robot.twin.starts[0]
+        if start not in robot.twin.starts:
+            raise ConfigError(f"--start {start}: allowed is {', '.join(robot.twin.starts)}")
+        task = robot.task
+        own_s = task.episode_steps / robot.control.control_hz
+        usual_s = WALK_S if isinstance(task, WalkTask) else own_s
+        return replace(self, start=start, seconds=self.seconds or usual_s)
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,7 @@ def trial_plan(plan: Plan, trial: Trial) -> Plan:
     for change in trial.changes:
         apply_change(data, change)
     robot = check_config(RobotConfig, data, "--set")
-    steps = round(trial.seconds * robot.control.control_hz)
+    steps = round((trial.on(robot).seconds or 0) * robot.control.control_hz)
     task = robot.task.model_copy(update={"episode_steps": steps})
     robot = robot.model_copy(update={"task": task})
     twin = trial.twin or plan.twin or "mujoco"
@@ -121,7 +136,12 @@ def read_weights(folder: RunFolder, plan: AnyPlan) -> Weights:
 
 def run_trial(plan: Plan, weights: Weights, trial: Trial) -> Iterator[Episode]:
     """Run the episodes one by one, all on one twin; equal arguments give equal episodes."""
-    policy = PolicyMaker(plan, ModeNoise(trial.seed))(weights)
+    return try_policy(plan, PolicyMaker(plan, ModeNoise(trial.seed))(weights), trial)
+
+
+def try_policy(plan: Plan, policy: Policy[Any], trial: Trial) -> Iterator[Episode]:
+    """Run the episodes with any policy."""
+    trial = trial.on(plan.robot)
     clock = SteppedClock()
     twin = WitnessedTwin(open_twin(plan, clock), plan.robot)
     link = LockstepLink(plan.robot, twin, clock)
@@ -150,7 +170,7 @@ def _live(
     config: RobotConfig, link: LockstepLink, twin: WitnessedTwin, policy: Policy, seed: int
 ) -> Episode:
     """One episode, by the very loop that the robot process runs."""
-    robot = Robot(config, link, make_task(config))
+    robot = Robot(config, link, make_task(config, seed))
     terms: list[Mapping[str, float]] = []
     states, valid = [], []
     start = Start(config.robot, "trial")

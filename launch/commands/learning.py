@@ -94,8 +94,8 @@ class Evaluate:
         run: the run's folder.
         twin: engine; that of the run unless given.
         episodes: how many.
-        seconds: length of each.
-        start: how each begins.
+        seconds: length of each; 30 of walking, or an episode of another task, unless given.
+        start: how each begins, such as standing or on_back; the twin's first start unless given.
         seed: of the first episode; each further one has the next.
         out: folder of the results; RUN/evaluation unless given.
         changes: change one key of the robot, such as twin.friction=0.4.
@@ -104,8 +104,8 @@ class Evaluate:
     run: Run
     twin: Engine = None
     episodes: int = 10
-    seconds: float = 30.0
-    start: Literal["standing", "folded", "on_back", "random_fall"] = "standing"
+    seconds: float | None = None
+    start: str = ""
     seed: int = 0
     out: Path | None = None
     changes: Changes = ()

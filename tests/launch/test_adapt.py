@@ -17,6 +17,7 @@ from robot.policy.journal import LOG_NAME
 from robot.wire.log import LogReader
 from robot.wire.transition import Transition
 
+POINT = Path(__file__).parents[2] / "hardware_configs/point_mass.yaml"
 MAZE = "gym:reverie/Maze-v0"
 SMALL = (
     *("learner.prefill=40", "learner.pretrain=2", "learner.batch=2", "learner.length=8"),
@@ -101,6 +102,23 @@ def test_what_was_adapted_is_a_run_that_can_be_gone_on_with(explored: Path):
     plan = read_any_plan(RunFolder(out))
     saved = Checkpoints(out / "checkpoints", configuration=plan.as_dict()).load()
     assert saved and saved[2]["taken"] == len(steps)
+
+
+@pytest.mark.slow
+def test_a_robot_is_given_another_task_too(tmp_path: Path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    sets = [word for change in SMALL if "env" not in change for word in ("--set", change)]
+    robot = ["train", str(POINT), "--twin", "mujoco", "--clock", "lockstep"]
+    words = [*robot, "--system", "plan2explore", "--steps", "80", "--run", str(run), *sets]
+    assert cli.main(words) == 0
+    asked = ["adapt", str(run), "--set", "task.margin=1.0", "--out", str(out), "--updates", "2"]
+    assert cli.main(asked) == 0
+    pairs = zip(lived(run), lived(out), strict=True)
+    paid = np.array([[float(step.arrays["reward"]) for step in pair] for pair in pairs])
+    # 1 - distance / margin, with margins of 1/4 and 1: each is known by the other where it is paid.
+    near = paid[:, 0] > 0
+    assert near.any() and not near.all() and paid[:, 1].min() > 0
+    np.testing.assert_allclose(1 - paid[near, 0], 4 * (1 - paid[near, 1]), atol=1e-4)
 
 
 @pytest.mark.parametrize(

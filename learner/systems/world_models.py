@@ -33,7 +33,8 @@ from learner.behaviour.fitness import DreamFitness, EpisodeFitness
 from learner.model.encoders import pick
 from learner.model.heads import ContinueHead, SymlogHead
 from learner.model.mdn_rnn import FromMemory, MdnRnn, Mixtures, next_latent
-from learner.model.nets import Hidden, Style, to_bfloat16, uniform_average
+from learner.model.nets import Hidden, to_bfloat16
+from learner.model.plain import dense_style
 from learner.model.vae import Tolerance, VaeDecoder, VaeEncoder, scaled
 from learner.model.world_model import WorldModel
 from learner.train.evolve import Evolve, Pace
@@ -52,13 +53,12 @@ FITNESS = {
 
 
 class Config(Settings):
-    """Numbers of the system; no keys stand for all; `rollouts` are dreams or episodes of each."""
+    """Numbers of the system; `rollouts` are dreams, or episodes, of each candidate."""
 
     batch: Count = 100
     length: int = Field(default=999, ge=2)
     prefill: int = Field(default=10_000, ge=0)
     bfloat16: bool = False  # of V; M and C compute in float32 always
-    keys: tuple[str, ...] = ()
     stoch: Count = 32  # numbers in z
     deter: Count = 256  # and in h
     units: Count = 256  # of V's MLP for vectors, two layers
@@ -91,9 +91,9 @@ PRESETS = {
 
 def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
-    style = Style(F.relu, uniform_average)
-    keys = config.keys or tuple(spec.observation)
-    look = scaled(pick(spec.observation, keys)), config.stoch
+    style = dense_style(F.relu)
+    specs = pick(spec.observation, config.keys)
+    look = scaled(specs), config.stoch
     encoder = VaeEncoder(*look, Hidden(config.units, 2, style))
     decoder = VaeDecoder(*look, Hidden(config.units, 2, style))
     if config.bfloat16:
@@ -116,4 +116,4 @@ def build(spec: RobotSpec, config: Config) -> Agent:
         Pace(config.evolve_after, config.show_every, decay=0.01),
     )
     updates = (Update("vision", sees, lesson.vision), Update("memory", recalls, lesson.memory))
-    return Agent(model, behaviour, (*updates, evolve), Diet(keys, UniformChunks()))
+    return Agent(model, behaviour, (*updates, evolve), Diet(tuple(specs), UniformChunks()))

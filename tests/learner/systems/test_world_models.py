@@ -50,7 +50,9 @@ def saved(agent: Agent) -> dict[str, torch.Tensor]:
 
 
 def test_the_papers_sizes_and_numbers():
-    paper = build(RobotSpec({"camera": image(64, 64)}, box(-1.0, 1.0, (3,)), 50.0), Config())
+    paper = build(
+        RobotSpec({"camera": image(64, 64)}, box(-1.0, 1.0, (3,)), 50.0), Config(keys=("camera",))
+    )
     model: Any = paper.model
     weights = [sum(p.numel() for p in part) for part in (model.parameters(), vision_of(model))]
     heads = 2 * (256 + 1)
@@ -103,7 +105,7 @@ def experience(agent: Agent, spec: RobotSpec) -> dict[str, np.ndarray]:
 
 
 def test_pictures_vectors_and_choices_are_learnt_together_and_acted_on():
-    agent = make(MOUSE)
+    agent = make(MOUSE, keys=("camera", "vectors"))
     batch = experience(agent, MOUSE)
     for _ in range(3):
         metrics = agent.learn(batch)

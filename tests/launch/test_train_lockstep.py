@@ -226,7 +226,7 @@ def test_a_run_of_another_configuration_is_refused(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ("joints.FR_knee.kp=3", ("joints.FR_knee.lower_rad is missing",)),
+        ("joints.FR_knee.kp=3", ("joints.FR_knee.kd is missing",)),
         ("legs.FR.joints=[FR_hip, FR_thigh, FR_knee]", ("unknown joint 'FR_knee'", "FR_calf")),
         ("legs.FR.joints=[FR_hip]", ("legs.FR.joints",)),
         ("poses.stand.FR_hip=2.0", ("poses.stand.FR_hip is 2.0", "0.802851")),

@@ -14,13 +14,16 @@ from sim.faults import FaultyBody
 from sim.gym import TwinEnv
 from sim.scene import ENGINES
 
-A1 = "hardware_configs/a1.yaml"
+A1, POINT_MASS = "hardware_configs/a1.yaml", "hardware_configs/point_mass.yaml"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_environment_passes_gymnasiums_own_checks_without_a_warning(engine: str) -> None:
+@pytest.mark.parametrize("name", ["A1Walk-v0", "PointMassReach-v0"])
+def test_the_environment_passes_gymnasiums_own_checks_without_a_warning(
+    name: str, engine: str
+) -> None:
     pytest.importorskip(engine)
-    env = gym.make("sim.gym:reverie/A1Walk-v0", engine=engine, render_mode="rgb_array")
+    env = gym.make(f"sim.gym:reverie/{name}", engine=engine, render_mode="rgb_array")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(env.unwrapped)
@@ -88,3 +91,25 @@ def test_bad_arguments_are_refused_in_one_line() -> None:
         TwinEnv(engine="gazebo")
     with pytest.raises(ConfigError, match="no robot configuration at nowhere.yaml"):
         TwinEnv("nowhere.yaml")
+
+
+def test_the_point_mass_has_a_start_and_a_target_by_seed_and_others_after_each_reset() -> None:
+    def places(*seeds: int | None) -> list[tuple[float, float]]:
+        env = TwinEnv(load_config(POINT_MASS, ["twin.noise={joint_pos_m: 0}"]))
+        seen = [env.reset(seed=seed)[0] for seed in seeds]
+        return [(round(float(o["joint_pos"][0]), 4), float(o["target"][0])) for o in seen]
+
+    first = places(1, None, None)
+    assert places(1, None, None) == first and places(2)[0] != first[0]
+    assert len({start for start, _ in first}) == len({target for _, target in first}) == 3
+
+
+def test_the_point_mass_is_seen_by_its_camera_on_request() -> None:
+    env = TwinEnv(load_config(POINT_MASS, ["cameras.front.observed=true", "twin.start=home"]))
+    observation, _ = env.reset(seed=0)
+    assert observation["image_front"].shape == (64, 64, 3)
+    before = observation["image_front"]
+    for _ in range(10):
+        observation = env.step(np.ones(1, np.float32))[0]
+    assert np.abs(observation["image_front"].astype(int) - before).max() > 50
+    env.close()

@@ -48,3 +48,13 @@ def test_a_randomised_twin_runs_with_its_own_mass() -> None:
     legs = sum(config.twin.links[name].mass_kg for name in ("hip", "thigh", "calf"))
     trunk = config.twin.links["trunk"].mass_kg
     assert body.model.body_mass.sum() == pytest.approx(trunk + 4 * legs + config.legged.payload_kg)
+
+
+def test_a_cart_on_a_rail_varies_too() -> None:
+    config = load_config("hardware_configs/point_mass.yaml")
+    drawn = [randomise(config, seed).twin for seed in range(20)]
+    masses = [twin.links["cart"].mass_kg for twin in drawn]
+    assert 0.9 <= min(masses) < 0.95 and 1.05 < max(masses) <= 1.1
+    assert len({twin.latency_ms for twin in drawn}) == 20
+    body = MujocoBody(randomise(config, 3), SteppedClock())
+    assert body.model.body("cart").mass[0] == pytest.approx(masses[3])

@@ -91,6 +91,10 @@ class PolicyMaker:
         """Weights before any learning: what all others must look like."""
         return Weights(self._agent.policy_weights(), 0, plan_spec(self.plan).fingerprint())
 
+    def untrained_policy(self) -> AgentPolicy:
+        """Policy before any learning."""
+        return AgentPolicy(self._agent, self.noise)
+
     def __call__(self, weights: Weights) -> AgentPolicy:
         """Policy with these weights.
 

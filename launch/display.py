@@ -100,10 +100,10 @@ def draw(title: str, view: View) -> RenderableType:
 
 def tell(episode: dict[str, Any]) -> str:
     """One line of one episode."""
-    return (
-        f"minute {episode['robot_minutes']:6.2f}  return {episode['return']:8.1f}  "
-        f"reward {episode['mean_reward']:6.3f} per step"
-    )
+    when = f"minute {episode['robot_minutes']:6.2f}"
+    if "env_steps" in episode:
+        when = f"step {episode['env_steps']:8d}"
+    return f"{when}  return {episode['return']:8.1f}  reward {episode['mean_reward']:6.3f} per step"
 
 
 def sparkline(values: Sequence[float], width: int = 60) -> str:

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
-from launch.compose import learner_settings, plan_spec
+from launch.compose import exploring, learner_settings, plan_spec
 from launch.display import Display
 from launch.environments import (
     AnyPlan,
@@ -108,8 +109,24 @@ def make_any_plan(
     if clock not in ("", "lockstep"):
         raise ConfigError(f"--clock {clock}: {target} is an environment; allowed is lockstep")
     plan = plan_environment(target, system, preset, seed, changes)
-    build_agent(system, plan_spec(plan), plan.settings)  # as in `make_plan`
+    build_agent(system, plan.spec, plan.settings)  # as in `make_plan`
+    _check_choices(plan)
     return plan
+
+
+def _check_choices(plan: EnvironmentPlan) -> None:
+    """Refuse a system that cannot choose for an environment that asks for choices."""
+    if not plan.spec.action.is_discrete:
+        return
+    policy = exploring(plan).untrained_policy()
+    nothing = {key: np.zeros(s.shape, s.dtype) for key, s in plan.spec.observation.items()}
+    _, action = policy.act(policy.initial(), {**nothing, "is_first": np.array(True)})
+    try:
+        plan.spec.action.check("action", action)
+    except ValueError:
+        raise ConfigError(
+            f"--system {plan.system}: cannot choose, and the actions of {plan.name} are choices"
+        ) from None
 
 
 def make_plan(

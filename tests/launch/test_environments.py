@@ -12,6 +12,7 @@ import pytest
 from launch.environments import EnvironmentPlan, folder_name, make_environment, plan_environment
 from launch.train import make_any_plan
 from launch.worlds import EnvironmentWorld
+from learner.agent import AgentPolicy
 from robot.config import ConfigError
 from robot.policy.random import RandomPolicy
 from robot.policy.rollout import FixedPilot, Start, rollout
@@ -199,6 +200,16 @@ def test_what_cannot_be_run_is_refused_in_one_line(words: tuple[str, ...], named
 def test_an_environment_has_no_twin_and_one_clock(twin: str, clock: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         make_any_plan("gym:test/Counting-v0", twin, clock, "reverie", "cpu", 0, ())
+
+
+def test_a_system_that_cannot_choose_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    choosing = ("gym:reverie/TMaze-v0", "", "", "dreamer_v3", "cpu", 0)
+    assert make_any_plan(*choosing, ("env.options.discrete=true",)).name == choosing[0]
+    vector = (None, np.array((0.3, 0.9), np.float32))
+    monkeypatch.setattr(AgentPolicy, "act", lambda *_: vector)
+    with pytest.raises(ConfigError, match="--system dreamer_v3: cannot choose"):
+        make_any_plan(*choosing, ("env.options.discrete=true",))
+    assert make_any_plan(*choosing, ()).name == choosing[0]
 
 
 def test_an_environment_that_draws_itself_differently_is_brought_to_size() -> None:

@@ -59,10 +59,11 @@ def result(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _robot(summary: dict[str, Any]) -> dict[str, Any]:
     plan = summary["config"]
+    task = plan["robot"]["task"]
     return {
         "twin": plan["twin"],
         "clock": plan["clock"],
-        "reward": plan["robot"]["task"]["reward"],
+        "reward": task.get("reward", task["name"]),
         "robot_minutes": summary["robot_minutes"],
     }
 

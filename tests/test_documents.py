@@ -192,6 +192,10 @@ def test_the_numbers_of_the_safety_table_are_those_of_the_a1(words: str) -> None
         assert re.search(rf"\b{re.escape(number)}", found[0]), number
 
 
+def test_the_stops_of_joints_that_slide_are_those_of_the_code() -> None:
+    assert f"begins {BEYOND_STOPS['m']:g} m behind them" in text("SAFETY.md")
+
+
 def test_every_key_in_the_safety_document_exists() -> None:
     known = {"safety": Safety.model_fields, "control": Control.model_fields}
     keys = re.findall(r"`(safety|control)\.(\w+)`", text("SAFETY.md"))

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 
 from learner.agent import Agent, Diet
-from learner.behaviour.actor import NormalActor, Spread
+from learner.behaviour.actor import Spread
 from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.critic import SteadiedCritic
 from learner.behaviour.normalise import FixedEntropy, PercentileScale
+from learner.behaviour.policies import make_actor
 from learner.behaviour.returns import ArrivalReturns
 from learner.model.encoders import Decoder, Encoder, Inputs, pick
 from learner.model.heads import NeverEnds, TwoHotHead
@@ -77,9 +78,9 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
     hidden = Hidden(config.units, config.layers, Style(F.silu, truncated_normal))
     model = build_model(spec, config, hidden)
-    width, action = model.dynamics.feat_width, spec.action.shape[0]
+    width = model.dynamics.feat_width
     spread = Spread(config.min_std, 1.0, std_offset=2.0, mean_scale=0.01, std_scale=0.01)
-    actor = NormalActor(width, action, hidden, spread)
+    actor = make_actor(spec.action, width, hidden, spread)
     critic = SteadiedCritic(TwoHotHead(width, hidden, config.bins, config.limit))
     if config.bfloat16:
         to_bfloat16(model, actor, critic.head, critic.slow)

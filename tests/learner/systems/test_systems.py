@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from learner.agent import AgentPolicy
+from learner.behaviour.noise import SeededNoise
 from learner.behaviour.normalise import AdaptiveEntropy, MeanStdScale
 from learner.behaviour.returns import ArrivalReturns
 from learner.model.heads import ContinueHead, SymlogHead
@@ -14,7 +17,7 @@ from learner.systems import SYSTEMS, build_agent, find_system, make_settings
 from learner.systems.daydreamer import Config as DayDreamer
 from learner.train.sampling import EpisodeChunks, UniformChunks
 from robot.config import ConfigError
-from robot.wire.spec import RobotSpec
+from robot.wire.spec import RobotSpec, box, discrete
 
 
 def dense(width_in: int, width_out: int) -> int:
@@ -120,7 +123,7 @@ def test_an_agent_is_told_its_keys_by_their_names(spec: RobotSpec):
 
 
 def test_unknown_names_are_told_what_exists():
-    with pytest.raises(ConfigError, match="unknown 'dreamer'; there are reverie, daydreamer"):
+    with pytest.raises(ConfigError, match="unknown 'dreamer'; there are reverie, world_models"):
         find_system("dreamer")
     with pytest.raises(ConfigError, match="daydreamer has no 'gpu'; it has paper, cpu"):
         make_settings("daydreamer", "gpu")
@@ -150,3 +153,13 @@ def test_a_change_reaches_the_agent(spec: RobotSpec):
     agent: Any = build_agent("daydreamer", spec, make_settings("daydreamer", "cpu", changes))
     assert agent.model.dynamics.deter == 40 and agent.behaviour.horizon == 3
     assert agent.model.encoder.width == 24 and agent.model.encoder.inputs.width == 3
+
+
+def test_our_own_system_chooses_where_choices_are_asked_for():
+    spec = RobotSpec({"cue": box(-1, 1, (3,))}, discrete(4), 20.0)
+    settings = make_settings("reverie", "cpu", ["keys=[vectors]", "mirror=false", "units=16"])
+    policy = AgentPolicy(build_agent("reverie", spec, settings.acting()), SeededNoise(0))
+    seen = {"cue": np.zeros(3, np.float32), "is_first": np.array(True)}
+    drawn = {int(policy.act(policy.initial(), seen)[1].argmax()) for _ in range(60)}
+    assert drawn == {0, 1, 2, 3}
+    spec.action.check("action", policy.act(policy.initial(), seen)[1])

@@ -33,7 +33,10 @@ TINY = {
         *("units=32", "head_layers=1", "lr_vision=0.003", "lr_memory=0.003", "fitness=dream"),
         *("reads=z", "evolve_after=0", "show_every=1", "population=16"),
     ),
-    "planet": ("units=32", "hidden=32", "layers=2", "lr=0.003", "candidates=30", "iterations=2"),
+    "planet": (
+        *("units=32", "hidden=32", "layers=2", "lr=0.003"),
+        *("candidates=200", "iterations=3", "horizon=2"),
+    ),
     "reverie": ("units=32", "starts=8", "bins=21", "mirror=false", "lr_model=0.003", "classes=8"),
     "daydreamer": ("units=32", "hidden=32", "layers=2", "lr=0.003", "classes=8"),
     "dreamer_v1": ("units=32", "hidden=32", "layers=2", *FAST, "lr_behaviour=0.001"),

@@ -68,7 +68,6 @@ def test_the_main_help_names_every_command(capsys: pytest.CaptureFixture[str]):
         (["act", A1, "--run", "nowhere"], ["nowhere"]),
         (["learn", "--run", "nowhere"], ["nowhere"]),
         (["evaluate", "nowhere"], ["nowhere"]),
-        (["evaluate", "nowhere", "--start", "flying"], ["flying", "'on_back'"]),
         (["bench", "coffee"], ["coffee", "'loop'", "'wire'"]),
         (["curves", "nowhere.json"], ["nowhere.json"]),
         (["doctor", "nowhere.yaml"], ["nowhere.yaml"]),

@@ -1,4 +1,4 @@
-"""How advantages become gradients: a two-armed bandit, worked out by enumeration (Williams 1992)."""
+"""How advantages become gradients: a bandit with two arms, by enumeration (Williams 1992)."""
 
 import pytest
 import torch

@@ -1,6 +1,7 @@
 """Actors of every kind of action: how random they start, how random they may be."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,9 +34,7 @@ EVEN = Spread(0.1, 2.1, mean_scale=1.0, unimix=0.08)
         (box(-1, 1, (4,)), TruncatedNormalActor, TruncatedNormalActor),
     ],
 )
-def test_the_actor_fits_the_action(
-    action: Spec, vector: type[nn.Module], expected: type[nn.Module]
-):
+def test_the_actor_fits_the_action(action: Spec, vector: Any, expected: type[nn.Module]):
     actor = make_actor(action, 5, HIDDEN, EVEN, vector)
     assert type(actor) is expected
     assert actor(FEAT).sample(torch.randn(2, 4)).shape == (2, 4)

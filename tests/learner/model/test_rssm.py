@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from learner.model.latents import Categoricals
-from learner.model.nets import Dense, NormGRU, Style, to_bfloat16, uniform_average
+from learner.model.nets import Dense, Norm, NormGRU, Style, to_bfloat16, uniform_average
 from learner.model.rssm import RSSM, LearnedStart, State, ZeroStart
 
 STYLE = Style(F.elu, uniform_average, eps=1e-3)
@@ -52,11 +52,12 @@ def test_the_cell_is_a_gru_with_a_norm_over_its_gates():
 def test_a_dense_layer_norms_before_it_activates():
     layer = Dense(5, UNITS, STYLE)
     roughen(layer)
-    x = torch.randn(4, 5)
+    x, norm = torch.randn(4, 5), layer.norm
+    assert isinstance(norm, Norm)
     normed = layer_norm(
         numbers(x) @ numbers(layer.linear.weight).T,
-        numbers(layer.norm.weight),
-        numbers(layer.norm.bias),
+        numbers(norm.weight),
+        numbers(norm.bias),
     )
     expected = np.where(normed > 0, normed, np.expm1(normed))
     np.testing.assert_allclose(numbers(layer(x)), expected, atol=1e-5)

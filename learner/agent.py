@@ -16,7 +16,8 @@ from learner.model.rssm import State
 from learner.model.world_model import WorldModel
 from learner.train.optimisers import check_fit
 from learner.train.sampling import Sampler
-from learner.train.updates import Lesson, Step
+from learner.train.updates import Lesson, Step, Watcher
+from robot.wire.transition import Transition
 
 Prepare = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
@@ -44,12 +45,19 @@ class Agent(nn.Module):
         behaviour: chooses actions.
         updates: run in order on every batch.
         diet: what it learns from.
+        watchers: are told of weights that are sent, and of what robots do with them.
     """
 
     def __init__(
-        self, model: WorldModel, behaviour: Behaviour, updates: Sequence[Step], diet: Diet
+        self,
+        model: WorldModel,
+        behaviour: Behaviour,
+        updates: Sequence[Step],
+        diet: Diet,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         super().__init__()
+        self.watchers = tuple(watchers)
         self.model, self.behaviour = model, behaviour
         self.updates, self.diet = tuple(updates), diet
 
@@ -80,6 +88,17 @@ class Agent(nn.Module):
         for update in self.updates:
             update(lesson)
         return lesson.metrics
+
+    def issue(self, version: int) -> dict[str, np.ndarray]:
+        """`policy_weights` that will be known by this version."""
+        for watcher in self.watchers:
+            watcher.issued(version)
+        return self.policy_weights()
+
+    def live(self, step: Transition) -> None:
+        """Take note of a step that a robot made."""
+        for watcher in self.watchers:
+            watcher.lived(step)
 
     def policy_weights(self) -> dict[str, np.ndarray]:
         """What a robot needs to act, float32."""

@@ -116,4 +116,6 @@ def build(spec: RobotSpec, config: Config) -> Agent:
         Pace(config.evolve_after, config.show_every, decay=0.01),
     )
     updates = (Update("vision", sees, lesson.vision), Update("memory", recalls, lesson.memory))
-    return Agent(model, behaviour, (*updates, evolve), Diet(tuple(specs), UniformChunks()))
+    return Agent(
+        model, behaviour, (*updates, evolve), Diet(tuple(specs), UniformChunks()), (evolve,)
+    )

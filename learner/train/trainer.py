@@ -59,7 +59,10 @@ class Trainer:
         """
         self.replay.add(step)
         self.taken += 1
-        if step.valid and self.taken > self._known:
+        if self.taken <= self._known:
+            return
+        self.agent.live(step)
+        if step.valid:
             self._seen += 1
             if self._seen > self.settings.prefill:
                 self.ratio.add()
@@ -89,7 +92,7 @@ class Trainer:
     def weights(self, stamp_ns: int) -> Weights:
         """Policy weights for robots, with the next version number."""
         self.published += 1
-        arrays = self.agent.policy_weights()
+        arrays = self.agent.issue(self.published)
         return Weights(arrays, self.published, self.spec, self.updates, stamp_ns)
 
     def save(self, checkpoints: Checkpoints, extra: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.returns import Judged
 from learner.model.rssm import State
 from learner.model.world_model import Dream, WorldModel
+from robot.wire.transition import Transition
 
 
 @dataclass
@@ -92,6 +93,18 @@ class Step(Protocol):
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave, in place."""
+        ...
+
+
+class Watcher(Protocol):
+    """Learns from what becomes of weights on robots, beside what the replay tells of it."""
+
+    def issued(self, version: int) -> None:
+        """Weights of this version are about to be made."""
+        ...
+
+    def lived(self, step: Transition) -> None:
+        """A robot made this step; each comes once, in the order of its stream."""
         ...
 
 

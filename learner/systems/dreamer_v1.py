@@ -69,7 +69,8 @@ class Config(Settings):
 
 CPU = Config(
     batch=16, length=16, capacity=200_000, prefill=500, steps_per_update=4.0, sync_steps=20,
-    deter=128, hidden=128, units=128, layers=2, stoch=16, depth=16, starts=96,
+    gain=2.0, deter=128, hidden=128, units=128, layers=2, stoch=16, depth=16, starts=96,
+    lr_behaviour=3e-4, free_nats=0.5,
 )  # fmt: skip
 PRESETS = {"paper": Config(), "cpu": CPU}
 

@@ -109,8 +109,9 @@ ATARI = Config(
     ends=True, tanh_reward=True, gamma=0.995,
 )  # fmt: skip
 CPU = Config(
-    length=16, capacity=200_000, prefill=500, steps_per_update=4.0, deter=128, hidden=128,
-    stoch=16, classes=16, units=128, layers=2, depth=16, starts=96,
+    length=16, capacity=200_000, prefill=500, steps_per_update=4.0, gain=2.0, deter=128, hidden=128,
+    stoch=16, classes=16, units=128, layers=2, depth=16, starts=96, lr_actor=3e-4, lr_critic=3e-4,
+    free_nats=0.5,
 )  # fmt: skip
 PRESETS = {"paper": Config(), "atari": ATARI, "cpu": CPU}
 

@@ -107,6 +107,7 @@ def run_exploration(study: Study, out: Path, as_json: bool = False) -> int:
 
     Raises:
         ConfigError: naming what is not allowed.
+        KeyboardInterrupt: when it was stopped; what was lived is kept.
     """
     study.check()
     console = Console(stderr=as_json)
@@ -150,6 +151,8 @@ def _live_and_learn(
                 run.run(study.steps / plan.steps_hz / 60, stop, display.show)
         finally:
             summary = run.close()
+    if stop():
+        raise KeyboardInterrupt
     curve = coverage(folder, COVERS[study.target](plan))
     if way != "task":
         asked, adapted = changed_plan(plan, [study.task]), RunFolder(out / f"{way}-adapted")

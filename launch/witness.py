@@ -89,3 +89,7 @@ class WitnessedTwin:
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """Draw the robot."""
         return self._twin.render(camera, height, width)
+
+    def depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """Distances of what is drawn."""
+        return self._twin.depth(camera, height, width)

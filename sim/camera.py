@@ -13,6 +13,7 @@ from robot.wire.messages import TwinState
 from robot.wire.schemas import CodecError
 from robot.wire.sockets import Port, open_receiver
 from robot.wire.streams import Endpoints
+from sim.pictures import take
 
 PATIENCE_S = 1.0
 
@@ -54,7 +55,7 @@ class TwinCamera:
         self._port = open_receiver(self._endpoints, "twin_state", keys=self._keys)
 
     def read(self) -> tuple[int, np.ndarray]:
-        """Wait for the next picture: stamp of the state in ns and (H, W, 3) bytes, RGB.
+        """Wait for the next picture: stamp of the state in ns and (H, W, C) bytes.
 
         Raises:
             TimeoutError: when the twin told nothing new for a second.
@@ -62,8 +63,7 @@ class TwinCamera:
         self._pace.wait()
         state = self._next_state()
         self._twin.show(state.arrays["state"])
-        declared = self._declared
-        picture = self._twin.render(declared.mount, declared.height, declared.width)
+        picture = take(self._twin, self._declared)
         self._shown_ns = state.stamp_ns
         return state.stamp_ns, picture
 

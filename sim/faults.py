@@ -118,6 +118,10 @@ class FaultyBody:
         """Draw the twin."""
         return self._twin.render(camera, height, width)
 
+    def depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """Distances of what is drawn."""
+        return self._twin.depth(camera, height, width)
+
     def _require_line(self) -> None:
         if self._lost:
             raise ConnectionError("the line was cut on request")

@@ -10,6 +10,7 @@ from robot.clock import NS, SteppedClock
 from robot.config import CameraConfig, RobotConfig
 from robot.wire.link import Sample
 from robot.wire.messages import Command, OperatorWord
+from sim.pictures import take
 
 READY_WITHIN_S = 5.0  # beyond the soft start's own time
 
@@ -104,7 +105,7 @@ class LockstepLink:
 
     def _draw(self, name: str, camera: CameraConfig) -> None:
         now_ns = self.clock.now_ns()
-        picture = self.twin.render(camera.mount, camera.height, camera.width)
+        picture = take(self.twin, camera)
         self._pictures[name] = now_ns, picture
         # By the schedule, not by the last frame: rounding to control ticks must not slow the rate.
         period_ns = round(NS / camera.hz)

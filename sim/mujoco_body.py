@@ -128,11 +128,23 @@ class MujocoBody:
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """Draw the robot: OpenGL where the computer has it, else PyBullet's software renderer."""
-        state = self._state() if self._shown is None else self._shown
+        state = self._drawn()
         view = view_of(self.anatomy.eye, camera, state)
+        return self._eye().paint(state, view, height, width)
+
+    def depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """Distances of what is drawn, from the same painter."""
+        state = self._drawn()
+        view = view_of(self.anatomy.eye, camera, state)
+        return self._eye().depth(state, view, height, width)
+
+    def _drawn(self) -> np.ndarray:
+        return self._state() if self._shown is None else self._shown
+
+    def _eye(self) -> Painter:
         if self._painter is None:
             self._painter = gl_or_tiny_painter(self.config)
-        return self._painter.paint(state, view, height, width)
+        return self._painter
 
     def _state(self) -> np.ndarray:
         return np.concatenate((self._base.pose(self.data), self.data.qpos[self._angles]))

@@ -22,7 +22,7 @@ from sim.view import Painter, View
 
 LOG = logging.getLogger(__name__)
 LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
-NEAR_M = 0.02
+NEAR_M, FAR_M = 0.02, 50.0
 
 
 class GlContext(Protocol):
@@ -96,14 +96,23 @@ class GlPainter:
 
     def paint(self, state: np.ndarray, view: View, height: int, width: int) -> np.ndarray:
         """(H, W, 3) RGB bytes."""
+        picture = np.empty((height, width, 3), np.uint8)
+        mujoco.mjr_readPixels(picture, None, self._render(state, view, height, width), self._draw)
+        return picture[::-1].copy()  # OpenGL counts rows from below
+
+    def depth(self, state: np.ndarray, view: View, height: int, width: int) -> np.ndarray:
+        """(H, W) float32 m along the view, at most FAR_M."""
+        share = np.empty((height, width), np.float32)  # of OpenGL's hyperbolic way to FAR_M
+        mujoco.mjr_readPixels(None, share, self._render(state, view, height, width), self._draw)
+        return (NEAR_M / (1 - share * (1 - NEAR_M / FAR_M)))[::-1].copy()
+
+    def _render(self, state: np.ndarray, view: View, height: int, width: int) -> mujoco.MjrRect:
         self._resize(height, width)
         self._pose(state)
         self._aim(view, width / height)
         rectangle = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(rectangle, self._scene, self._draw)
-        picture = np.empty((height, width, 3), np.uint8)
-        mujoco.mjr_readPixels(picture, None, rectangle, self._draw)
-        return picture[::-1].copy()  # OpenGL counts rows from below
+        return rectangle
 
     def close(self) -> None:
         """Free the context; safe to call twice."""
@@ -145,7 +154,7 @@ class GlPainter:
         for camera in self._scene.camera:
             camera.pos, camera.forward, camera.up = view.eye, view.forward, view.up
             top = view.half_height(NEAR_M)
-            camera.frustum_near, camera.frustum_far = NEAR_M, 50.0
+            camera.frustum_near, camera.frustum_far = NEAR_M, FAR_M
             camera.frustum_top, camera.frustum_bottom = top, -top
             camera.frustum_center, camera.frustum_width = 0.0, top * aspect
 

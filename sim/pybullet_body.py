@@ -115,11 +115,23 @@ class PybulletBody:
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """Draw the robot with PyBullet's software renderer."""
-        state = self.truth().state if self._shown is None else self._shown
+        state = self._drawn()
         view = view_of(self.anatomy.eye, camera, state)
+        return self._eye().paint(state, view, height, width)
+
+    def depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """Distances of what is drawn, from the same painter."""
+        state = self._drawn()
+        view = view_of(self.anatomy.eye, camera, state)
+        return self._eye().depth(state, view, height, width)
+
+    def _drawn(self) -> np.ndarray:
+        return self.truth().state if self._shown is None else self._shown
+
+    def _eye(self) -> Painter:
         if self._painter is None:
             self._painter = TinyPainter(self.config)
-        return self._painter.paint(state, view, height, width)
+        return self._painter
 
     def _go_limp(self) -> None:
         still = np.zeros(len(self._limit))

@@ -28,6 +28,16 @@ class TinyPainter:
 
     def paint(self, state: np.ndarray, view: View, height: int, width: int) -> np.ndarray:
         """(H, W, 3) RGB bytes."""
+        picture = self._draw(state, view, height, width)[2]
+        return np.asarray(picture, np.uint8).reshape(height, width, 4)[..., :3].copy()
+
+    def depth(self, state: np.ndarray, view: View, height: int, width: int) -> np.ndarray:
+        """(H, W) float32 m along the view, at most FAR_M."""
+        share = np.asarray(self._draw(state, view, height, width)[3], np.float32)
+        return (NEAR_M / (1 - share * (1 - NEAR_M / FAR_M))).reshape(height, width)
+
+    def _draw(self, state: np.ndarray, view: View, height: int, width: int) -> tuple:
+        """PyBullet's answer: width, height, colours, hyperbolic share of the way to FAR_M."""
         bullet = self._bullet
         bullet.pose(state[:3], state[3:7], state[7:])
         self._move_tiles(state)
@@ -35,7 +45,7 @@ class TinyPainter:
             view.eye.tolist(), (view.eye + view.forward).tolist(), view.up.tolist()
         )
         lens = bullet.api.computeProjectionMatrixFOV(view.field_deg, width / height, NEAR_M, FAR_M)
-        picture = bullet.api.getCameraImage(
+        return bullet.api.getCameraImage(
             width,
             height,
             look,
@@ -45,8 +55,7 @@ class TinyPainter:
             flags=bullet.api.ER_NO_SEGMENTATION_MASK,
             renderer=bullet.api.ER_TINY_RENDERER,
             physicsClientId=bullet.client,
-        )[2]
-        return np.asarray(picture, np.uint8).reshape(height, width, 4)[..., :3].copy()
+        )
 
     def close(self) -> None:
         """Leave PyBullet; safe to call twice."""

@@ -37,6 +37,10 @@ class Painter(Protocol):
         """(H, W, 3) RGB bytes."""
         ...
 
+    def depth(self, state: np.ndarray, view: View, height: int, width: int) -> np.ndarray:
+        """(H, W) float32 m along the view; what is beyond the painter's reach is there."""
+        ...
+
     def close(self) -> None:
         """Release what drawing needs; safe to call twice."""
         ...

@@ -101,7 +101,11 @@ class Twin(Body, Protocol):
         ...
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
-        """(H, W, 3) RGB bytes from "front" (on the robot) or "chase" (follows it)."""
+        """(H, W, 3) RGB bytes from "front" (the robot's own) or "chase" (follows it)."""
+        ...
+
+    def depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """(H, W) m along the camera's view to what `render` shows."""
         ...
 
 

@@ -94,14 +94,25 @@ class Safety(Strict):
 
 
 class CameraConfig(Strict):
-    """One camera: its picture, its rate and whether the agent sees it."""
+    """One camera: its picture, its rate and whether the agent sees it.
+
+    Args:
+        depth_m: where a fourth channel ends, which tells distance: 0 is at the camera, 255 at this
+            distance and beyond. Without, there is none.
+    """
 
     height: int = Field(ge=8, le=2160)
     width: int = Field(ge=8, le=3840)
     hz: float = Field(gt=0, le=120)
     mount: Literal["front", "chase"] = "front"
     observed: bool = False
+    depth_m: float | None = Field(gt=0, default=None)
     device: str = ""
+
+    @property
+    def channels(self) -> int:
+        """Of its picture: red, green, blue, and distance where it is told."""
+        return 3 if self.depth_m is None else 4
 
 
 class Hardware(Strict):

@@ -70,7 +70,7 @@ class Observer:
         Args:
             sample: latest reading, and the body's filtered joint target.
             estimates: what the task says may be seen.
-            frames: (H, W, 3) bytes of each camera that has sent a picture.
+            frames: (H, W, C) bytes of each camera that has sent a picture.
 
         Raises:
             ValueError: for a picture of another shape or type than declared.
@@ -148,7 +148,7 @@ def robot_spec(config: RobotConfig, task: Task) -> RobotSpec:
         **task.observation,
     }
     for name, camera in observed_cameras(config).items():
-        observation[image_key(name)] = image(camera.height, camera.width)
+        observation[image_key(name)] = image(camera.height, camera.width, camera.channels)
     action = box(-1.0, 1.0, (len(config.joints),), "1", "joint")
     return RobotSpec(observation, action, float(config.control.control_hz), mirrors(config))
 

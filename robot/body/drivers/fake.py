@@ -137,6 +137,10 @@ class FakeBody:
         picture[lit] = (200, 160, 80) if camera == "front" else (80, 160, 200)
         return picture
 
+    def depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """(H, W) m: a wall one metre away."""
+        return np.ones((height, width), np.float32)
+
     def _quiet(self, stamp_ns: int) -> Reading:
         """What a robot senses that only its joints move."""
         shake = 1e-4 * (1 + self._ticks % 7)  # a live sensor is never still

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from robot.clock import Clock
-from robot.config import CameraConfig
+from robot.config import CameraConfig, ConfigError
 
 
 class OpenCVCamera:
@@ -18,9 +18,14 @@ class OpenCVCamera:
     Args:
         declared: size, rate and device of the camera.
         clock: stamps the pictures when they arrive.
+
+    Raises:
+        ConfigError: when distance is asked for, which such a camera does not tell.
     """
 
     def __init__(self, declared: CameraConfig, clock: Clock) -> None:
+        if declared.depth_m is not None:
+            raise ConfigError(f"depth_m {declared.depth_m:g}: a camera of OpenCV tells no distance")
         self._declared = declared
         self._clock = clock
         self._capture: cv2.VideoCapture | None = None

@@ -87,7 +87,7 @@ STREAMS: Mapping[str, Stream] = {
         Stream("operator", ASK_ANSWER, "console", "body", "receiver", (OperatorWord, OperatorAck),
                0, 64, False, "refused to the asker, who tries again", "/operator"),
         Stream("frames", PUB_SUB, "camera", "robot", "sender", (Frame,), "camera_hz", 1,
-               True, "older dropped", "/frames"),
+               True, "older dropped", "/frames/NAME"),
         Stream("twin_state", PUB_SUB, "body", "camera", "sender", (TwinState,), "control_hz", 1,
                True, "older dropped"),
         Stream("transitions", ASK_ANSWER, "robot", "learner", "receiver",

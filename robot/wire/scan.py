@@ -1,0 +1,187 @@
+"""Walks through a log file quickly: whole records in large portions, messages as arrays of places.
+
+`robot.wire.log.LogFile` gives one record at a time and tells most of what is wrong. This gives the
+same messages, of some topics, some tens of times faster, for loading and for indexing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
+from mcap.opcode import Opcode
+from mcap.records import Channel, DataEnd, Header, McapRecord, Metadata, Schema
+from mcap.stream_reader import MAGIC_SIZE
+
+MAGIC = b"\x89MCAP0\r\n"
+PORTION = 4 << 20
+PAD = 64  # zeros behind a portion, so that a fixed number of bytes may be read from any place in it
+HEAD = np.dtype(
+    [
+        *(("opcode", "u1"), ("length", "<u8"), ("channel", "<u2"), ("sequence", "<u4")),
+        *(("log_ns", "<u8"), ("publish_ns", "<u8")),
+    ]
+)
+_OP = struct.Struct("<BQ")
+_KNOWN = frozenset(int(code) for code in Opcode)
+# What may stand before the summary, apart from messages; attachments are none of ours.
+_READERS: Mapping[int, Callable[[ReadDataStream], McapRecord]] = {
+    Opcode.HEADER: Header.read,
+    Opcode.SCHEMA: Schema.read,
+    Opcode.CHANNEL: Channel.read,
+    Opcode.METADATA: Metadata.read,
+    Opcode.DATA_END: DataEnd.read,
+}
+_MESSAGE, _FOOTER = int(Opcode.MESSAGE), int(Opcode.FOOTER)
+_SHORTEST = HEAD.itemsize - _OP.size  # content of a message without data
+
+
+@dataclass(frozen=True)
+class Portion:
+    """A stretch of a file and the messages that lie in it whole.
+
+    Args:
+        data: (N,) uint8; the stretch, and `PAD` zeros behind it.
+        offset: where it lies in the file.
+        begins: (M,) int64, places in `data` at which messages begin with their `HEAD`.
+    """
+
+    data: np.ndarray
+    offset: int
+    begins: np.ndarray
+
+    @property
+    def heads(self) -> np.ndarray:
+        """(M,) of `HEAD`."""
+        return at_places(self.data, HEAD)[self.begins]
+
+
+def at_places(data: np.ndarray, form: np.dtype) -> np.ndarray:
+    """View of bytes (N,) as (N - itemsize + 1,) values that begin at every place; they overlap."""
+    count = max(0, len(data) - form.itemsize + 1)
+    return np.ndarray((count,), form, data.data, strides=(1,))
+
+
+class FileScan:
+    """One pass over one file, also while it is being written.
+
+    Attributes:
+        end: offset behind the last whole record.
+        closed: whether the file ends properly, with its summary.
+        fault: what is wrong with it, "" for a whole and closed file; known after the pass.
+        topics: topic of each channel, as they were met.
+        about: metadata by name, as it was met.
+    """
+
+    def __init__(self, path: Path, wanted: Iterable[str] = ()) -> None:
+        """Say what to read.
+
+        Args:
+            path: an MCAP file without chunks.
+            wanted: topics whose messages are given; all, unless some are named.
+        """
+        self.path = path
+        self.end = 0
+        self.closed = False
+        self.fault = ""
+        self.topics: dict[int, str] = {}
+        self.about: dict[str, dict[str, str]] = {}
+        self._wanted = frozenset(wanted)
+        self._channels: dict[int, bool] = {}  # whether it is wanted
+        self._tail = False
+
+    def portions(self) -> Iterator[Portion]:
+        """All whole messages of the topics, in the order of writing.
+
+        Raises:
+            OSError: when the file cannot be opened or read.
+        """
+        with open(self.path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if file.read(MAGIC_SIZE) == MAGIC:
+                self.end = MAGIC_SIZE
+                yield from self._walk(file.fileno(), size)
+        if not self.closed:
+            self.fault = f"{self.path}: {self._why(size)}"
+
+    def _walk(self, handle: int, size: int) -> Iterator[Portion]:
+        room = PORTION
+        while self.end < size and not self.closed:
+            data = _read(handle, self.end, min(room, size - self.end))
+            begins, walked, needed = self._records(data)
+            if begins:
+                yield Portion(data, self.end, np.array(begins, np.int64))
+            self.end += walked
+            if not walked and len(data) - PAD >= size - self.end:
+                return  # the rest is no whole record
+            room = max(PORTION, min(needed, size - self.end))
+
+    def _records(self, data: np.ndarray) -> tuple[list[int], int, int]:
+        """Places of wanted messages, where the walk ended, bytes that the next record needs."""
+        view = data.data[: len(data) - PAD]
+        unpack, wanted = _OP.unpack_from, self._channels
+        size, place, begins = len(view), 0, []
+        while place + _OP.size <= size:
+            code, length = unpack(view, place)
+            end = place + _OP.size + length
+            if end > size:
+                return begins, place, end - place
+            if code == _MESSAGE and length >= _SHORTEST:
+                this = wanted.get(view[place + 9] | view[place + 10] << 8)
+                if this:
+                    begins.append(place)
+                elif this is None:
+                    self._damaged("a message of no known channel", place)
+            elif code == _FOOTER and self._tail:
+                self.closed = bytes(view[end : end + MAGIC_SIZE]) == MAGIC
+                return begins, end if self.closed else place, end - place + MAGIC_SIZE
+            else:
+                self._learn(code, view[place + _OP.size : end], place)
+            place = end
+        return begins, place, _OP.size
+
+    def _learn(self, code: int, content: memoryview, place: int) -> None:
+        """Take up what a record other than a message says."""
+        stream = ReadDataStream(io.BytesIO(content))
+        try:
+            record = _READERS[code](stream) if code in _READERS else None
+        except (McapError, ValueError, struct.error):
+            record = None
+        if isinstance(record, DataEnd):
+            self._tail = True
+        if self._tail and code in _KNOWN:
+            return
+        if record is None or stream.count != len(content):
+            self._damaged("no known record", place)
+        elif isinstance(record, Channel):
+            self.topics[record.id] = record.topic
+            self._channels[record.id] = not self._wanted or record.topic in self._wanted
+        elif isinstance(record, Metadata):
+            self.about[record.name] = record.metadata
+
+    def _damaged(self, what: str, place: int) -> None:
+        self.fault = f"{self.path}: damaged; {what} at byte {self.end + place}"
+
+    def _why(self, size: int) -> str:
+        if self.end == size:
+            return f"not closed; whole to its end at byte {size}"
+        return f"cut or damaged; whole up to byte {self.end} of {size}"
+
+
+def _read(handle: int, offset: int, count: int) -> np.ndarray:
+    """Bytes of a file (count,), or fewer at its end, and `PAD` zeros."""
+    data, done = np.empty(count + PAD, np.uint8), 0
+    while done < count:
+        got = os.preadv(handle, [data.data[done:count]], offset + done)
+        if not got:
+            break
+        done += got
+    data[done : done + PAD] = 0
+    return data[: done + PAD]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -79,7 +79,7 @@ class UnbrokenLife(gym.Env[np.ndarray, np.ndarray]):
         self._gain = gain
         self.twin = UnbrokenTwin(config, engine, seed)
         low, high = (
-            self._join({key: getattr(spec.space, end) for key, spec in self._specs.items()})
+            self.join({key: getattr(spec.space, end) for key, spec in self._specs.items()})
             for end in ("low", "high")
         )
         self.observation_space = gym.spaces.Box(low, high, None, np.float32)
@@ -91,18 +91,19 @@ class UnbrokenLife(gym.Env[np.ndarray, np.ndarray]):
         """Begin the next episode where the robot is; the first one by placing it."""
         super().reset(seed=seed)
         observation, info = self.twin.reset(seed=seed, options=options)
-        return self._join(observation), info
+        return self.join(observation), info
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Act for one control period."""
         observation, reward, terminated, truncated, info = self.twin.step(action)
-        return self._join(observation), float(reward), terminated, truncated, info
+        return self.join(observation), float(reward), terminated, truncated, info
 
     def close(self) -> None:
         """Release the twin; safe to call twice."""
         self.twin.close()
 
-    def _join(self, observation: Observation) -> np.ndarray:
+    def join(self, observation: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One vector (N,) float32 of what is observed."""
         parts = [observation[key] for key in self._specs]
         if self._gain:
             parts = [

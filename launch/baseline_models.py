@@ -111,6 +111,12 @@ def load_model_tensors(model: BaseAlgorithm, tensors: Mapping[str, Tensor]) -> N
     model.set_parameters(parameters)  # pyright: ignore[reportArgumentType]  # its hint is too narrow
 
 
+def read_policy(model: BaseAlgorithm, tensors: Mapping[str, Tensor]) -> None:
+    """Give a model the policy alone of what `model_tensors` told."""
+    mine = {k.removeprefix("policy/"): t for k, t in tensors.items() if k.startswith("policy/")}
+    model.policy.load_state_dict(mine)
+
+
 def _states(parameters: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Tensor]]:
     """Tensors of networks and optimisers, named OWNER/NAME and OWNER/INDEX/NAME."""
     for owner, state in parameters.items():

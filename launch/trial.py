@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from launch.compose import PolicyMaker, plan_spec
 from launch.environments import AnyPlan
 from launch.gait import Gait, measure
 from launch.run_folder import Plan, RunFolder
 from launch.witness import WitnessedTwin
+from learner.agent import AgentPolicy
 from learner.behaviour.noise import ModeNoise
 from learner.train.weights import load_weights
 from robot.body.interface import Twin
@@ -24,6 +26,7 @@ from robot.policy.rollout import FixedPilot, Start, rollout
 from robot.tasks import make_task
 from robot.wire.weights import Weights
 from sim.lockstep import LockstepLink
+from sim.perturb import Perturbation, perturbed_config, perturbed_twin
 from sim.scene import ENGINES, make_twin
 
 WALK_S = 30.0  # of uninterrupted walking
@@ -41,6 +44,7 @@ class Trial:
         start: how each begins; as the twin's first start unless given.
         seed: of the first episode's start and sensor noise; each further one has the next.
         changes: `key=value` changes of the robot, such as twin.friction=0.4.
+        perturbations: what happens to the twin.
     """
 
     twin: str = ""
@@ -49,6 +53,7 @@ class Trial:
     start: str = ""
     seed: int = 0
     changes: tuple[str, ...] = ()
+    perturbations: tuple[Perturbation, ...] = ()
 
     def check(self) -> None:
         """Refuse what cannot be tried.
@@ -76,6 +81,12 @@ class Trial:
         own_s = task.episode_steps / robot.control.control_hz
         usual_s = WALK_S if isinstance(task, WalkTask) else own_s
         return replace(self, start=start, seconds=self.seconds or usual_s)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready; perturbations by name, and only where there are any."""
+        said = {k: v for k, v in asdict(self).items() if k != "perturbations"}
+        names = [str(one) for one in self.perturbations]
+        return {**said, "perturbations": names} if names else said
 
 
 @dataclass(frozen=True)
@@ -112,9 +123,19 @@ def trial_plan(plan: Plan, trial: Trial) -> Plan:
     robot = check_config(RobotConfig, data, "--set")
     steps = round((trial.on(robot).seconds or 0) * robot.control.control_hz)
     task = robot.task.model_copy(update={"episode_steps": steps})
-    robot = robot.model_copy(update={"task": task})
+    robot = _perturbed(robot.model_copy(update={"task": task}), trial)
     twin = trial.twin or plan.twin or "mujoco"
-    return Plan(robot, plan.settings, plan.system, plan.preset, twin, "lockstep", trial.seed)
+    return replace(plan, robot=robot, twin=twin, clock="lockstep", seed=trial.seed)
+
+
+def _perturbed(robot: RobotConfig, trial: Trial) -> RobotConfig:
+    try:
+        return perturbed_config(robot, trial.perturbations)
+    except ValidationError as error:
+        names = "+".join(map(str, trial.perturbations))
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise ConfigError(f"--perturb {names}: twin.{key}: {fault['msg']}") from error
 
 
 def read_weights(folder: RunFolder, plan: AnyPlan) -> Weights:
@@ -135,15 +156,31 @@ def read_weights(folder: RunFolder, plan: AnyPlan) -> Weights:
 
 
 def run_trial(plan: Plan, weights: Weights, trial: Trial) -> Iterator[Episode]:
-    """Run the episodes one by one, all on one twin; equal arguments give equal episodes."""
-    return try_policy(plan, PolicyMaker(plan, ModeNoise(trial.seed))(weights), trial)
+    """Run the episodes one by one, all on one twin; equal arguments give equal episodes.
+
+    Raises:
+        ConfigError: when the weights are those of another version of the learning system.
+    """
+    return try_policy(plan, mode_policy(plan, weights, trial.seed), trial)
+
+
+def mode_policy(plan: Plan, weights: Weights, seed: int) -> AgentPolicy:
+    """The policy that always takes the mode of what it would sample.
+
+    Raises:
+        ConfigError: when the weights are those of another version of the learning system.
+    """
+    try:
+        return PolicyMaker(plan, ModeNoise(seed))(weights)
+    except ValueError as error:
+        raise ConfigError(f"this version of {plan.system} cannot use them: {error}") from error
 
 
 def try_policy(plan: Plan, policy: Policy[Any], trial: Trial) -> Iterator[Episode]:
     """Run the episodes with any policy."""
     trial = trial.on(plan.robot)
     clock = SteppedClock()
-    twin = WitnessedTwin(open_twin(plan, clock), plan.robot)
+    twin = WitnessedTwin(open_twin(plan, clock, trial.perturbations), plan.robot)
     link = LockstepLink(plan.robot, twin, clock)
     try:
         for seed in range(trial.seed, trial.seed + trial.episodes):
@@ -154,16 +191,17 @@ def try_policy(plan: Plan, policy: Policy[Any], trial: Trial) -> Iterator[Episod
         link.close()
 
 
-def open_twin(plan: Plan, clock: SteppedClock) -> Twin:
-    """The plan's twin.
+def open_twin(plan: Plan, clock: SteppedClock, perturbations: Sequence[Perturbation] = ()) -> Twin:
+    """The plan's twin, disturbed; the plan holds what they change of its configuration.
 
     Raises:
         ConfigError: where its engine is not installed.
     """
     try:
-        return make_twin(plan.twin, plan.robot, clock, plan.seed)
+        twin = make_twin(plan.twin, plan.robot, clock, plan.seed)
     except ImportError as error:
         raise ConfigError(f"--twin {plan.twin}: {error}") from error
+    return perturbed_twin(twin, plan.robot, perturbations)
 
 
 def _live(

@@ -39,7 +39,7 @@ class Cursor:
         """Transitions from `index` on that the log holds, as (index, encoded bytes).
 
         An index above the one asked for means that the log has lost those between. Empty when
-        there is nothing yet, or when `scan` records were passed without finding it: ask again.
+        there is nothing yet, or when `scan` others were passed without finding it: ask again.
         """
         marked = self._marks[bisect_right(self._marks, (index, (1 << 62, 0))) - 1][1]
         ahead = 0 <= self._wanted <= index
@@ -65,14 +65,16 @@ class Cursor:
         self._files += [LogFile(path) for path in paths[len(self._files) :]]
         while self._place[0] < len(self._files):
             number, offset = self._place
-            yield from self._files[number].records(offset)
+            file = self._files[number]
+            yield from file.records(offset, (TRANSITIONS,))
             if number + 1 == len(self._files):
+                self._place = (number, file.end)
                 return
             self._place = (number + 1, 0)
 
     def _sound(self, record: Record, index: int) -> int | None:
         """Index of a record that is wanted, None for any other."""
-        if record.topic != TRANSITIONS or record.sequence < index:
+        if record.sequence < index:
             return None
         try:
             step = decode(record.data, Transition)

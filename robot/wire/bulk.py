@@ -7,15 +7,15 @@ decoded one by one. Both ways give the same.
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from robot.wire.codec import ALIGN, MAGIC, MAX_SMALL, VERSION, decode
-from robot.wire.layout import COUNTERS, ENVELOPE, HEADER, ROW, VALUES, Form, Layout, Places
-from robot.wire.scan import HEAD, Portion, at_places
+from robot.wire.codec import ALIGN, decode
+from robot.wire.envelopes import HEADER, Places, checked, messages
+from robot.wire.layout import COUNTERS, ROW, VALUES, ArrayForm, Layout
+from robot.wire.scan import Portion
 from robot.wire.schemas import BY_KIND, CodecError
 from robot.wire.transition import Transition
 
@@ -33,10 +33,17 @@ class Bulk:
         faults: one line for each message that is unsound.
     """
 
-    forms: list[Form] = field(default_factory=list)
+    forms: list[ArrayForm] = field(default_factory=list)
     streams: list[tuple[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     _layouts: list[Layout] = field(default_factory=list)
+    _dtypes: dict[int, np.dtype] = field(default_factory=dict)
+
+    def dtype(self, form: int) -> np.dtype:
+        """Of all arrays of a transition of the form with this number."""
+        if form not in self._dtypes:
+            self._dtypes[form] = self.forms[form].dtype
+        return self._dtypes[form]
 
     def rows(self, portion: Portion, where: str = "") -> np.ndarray:
         """One `ROW` for each sound transition (M,), `offset` being that of its arrays in the file.
@@ -45,20 +52,25 @@ class Bulk:
             portion: its messages are those of topics of transitions.
             where: what faults begin with.
         """
+        rows = self.read(portion)
+        read = rows["offset"] > 0
+        for begin in (portion.begins[~read] + portion.offset).tolist():
+            self.faults.append(f"{where}: transition at byte {begin}: damaged".removeprefix(": "))
+        return rows[read]
+
+    def read(self, portion: Portion) -> np.ndarray:
+        """As `rows`, with a row for unsound messages too; `offset` is 0 there."""
         data = portion.data
-        at, envelopes = _messages(portion)
-        rows = np.zeros(len(at), ROW)  # offset 0 marks what is not read: there the file begins
-        todo = np.flatnonzero(_sound(data, at, envelopes))
+        at, envelopes = messages(portion)
+        rows = np.zeros(len(at), ROW)
+        todo = np.flatnonzero(checked(data, at, envelopes) & (envelopes["schema"] == _SCHEMA.id))
         for layout in self._layouts:
             todo = _take(layout, data, at, rows, todo)
         while len(todo):
             todo = self._meet(data, at, rows, todo)
         rows["stamp_ns"] = envelopes["capture_ns"]
-        read = rows["offset"] > 0
-        for begin in (portion.begins[~read] + portion.offset).tolist():
-            self.faults.append(f"{where}: transition at byte {begin}: damaged".removeprefix(": "))
-        rows["offset"] += portion.offset
-        return rows[read]
+        rows["offset"] += np.where(rows["offset"] > 0, portion.offset, 0)
+        return rows
 
     def _meet(self, data: np.ndarray, at: Places, rows: Any, todo: np.ndarray) -> np.ndarray:
         """Decode the first of some messages and read all that are like it; those that remain."""
@@ -68,7 +80,7 @@ class Bulk:
             step = decode(message, Transition)
         except CodecError:
             return todo[1:]
-        form, stream = _number(self.forms, Form.of(step)), _number(self.streams, step.stream)
+        form, stream = _number(self.forms, ArrayForm.of(step)), _number(self.streams, step.stream)
         layout = Layout.of(step, stream, form)
         left = _take(layout, data, at, rows, todo)
         if rows["offset"][first] == 0:
@@ -100,30 +112,6 @@ def gather(handle: int, offsets: np.ndarray, form: np.dtype) -> np.ndarray:
         if os.preadv(handle, [view[place : place + size]], offset) != size:
             raise EOFError(f"the log has no {size} bytes at {offset} any more")
     return data.view(form)
-
-
-def _messages(portion: Portion) -> tuple[Places, np.ndarray]:
-    """Where messages lie by the record around them and by their header, and their envelopes."""
-    starts = portion.begins + HEAD.itemsize
-    known = at_places(portion.data, ENVELOPE)
-    envelopes = known[np.minimum(starts, len(known) - 1)]
-    totals = portion.heads["length"].astype(np.int64) - (HEAD.itemsize - 9)
-    return Places(starts, envelopes["small"].astype(np.int64), totals), envelopes
-
-
-def _sound(data: np.ndarray, at: Places, envelopes: np.ndarray) -> np.ndarray:
-    """Whether header and checksum of each message are right, (M,) bool."""
-    sound = (at.total >= HEADER) & (envelopes["total"] == at.total) & (at.total <= _SCHEMA.limit)
-    sound &= (envelopes["magic"] == MAGIC) & (envelopes["version"] == VERSION)
-    sound &= envelopes["schema"] == _SCHEMA.id
-    sound &= at.small <= np.minimum(MAX_SMALL, at.total - HEADER)
-    view, crc32 = data.data, zlib.crc32
-    places = zip(at.start.tolist(), (at.start + at.total).tolist(), sound.tolist(), strict=True)
-    found = [
-        crc32(view[start + HEADER : end], crc32(view[start : start + HEADER - 4])) if worth else 0
-        for start, end, worth in places
-    ]
-    return sound & (envelopes["crc"] == np.array(found, np.uint32))
 
 
 def _take(layout: Layout, data: np.ndarray, at: Places, rows: Any, todo: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from robot.wire.bulk import Bulk, gather
-from robot.wire.layout import ROW, Form
+from robot.wire.layout import ROW, ArrayForm
 from robot.wire.log import TRANSITIONS
 from robot.wire.scan import FileScan
 
@@ -89,7 +89,6 @@ class LogIndex:
         self.rows.flags.writeable = False
         self.streams = tuple(self._bulk.streams)
         self.faults += self._bulk.faults
-        self._forms = {number: form.dtype for number, form in enumerate(self._bulk.forms)}
         self._handles: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -112,7 +111,7 @@ class LogIndex:
             os.close(self._handles.popitem()[1])
 
     @property
-    def forms(self) -> Sequence[Form]:
+    def forms(self) -> Sequence[ArrayForm]:
         """Which arrays transitions hold; one form for all of a run, as a rule."""
         return tuple(self._bulk.forms)
 
@@ -138,7 +137,7 @@ class LogIndex:
         rows = self.rows[first : first + count]
         if (rows["form"] != rows["form"][0]).any():
             raise ValueError(f"transitions from place {first} to {first + count} differ in arrays")
-        form = self._forms[int(rows["form"][0])]
+        form = self._bulk.dtype(int(rows["form"][0]))
         wanted = tuple(keys) or form.names or ()
         unknown = [key for key in wanted if key not in (form.names or ())]
         if unknown:

@@ -14,16 +14,10 @@ import msgpack
 import numpy as np
 
 from robot.wire.codec import ALIGN, DTYPES
+from robot.wire.envelopes import HEADER, Places
 from robot.wire.scan import at_places
 from robot.wire.transition import FLAGS, Transition
 
-ENVELOPE = np.dtype(
-    [
-        *(("magic", "S4"), ("schema", "<u2"), ("version", "<u2"), ("small", "<u4")),
-        *(("total", "<u4"), ("sequence", "<u8"), ("capture_ns", "<i8"), ("sent_ns", "<i8")),
-        *(("monotonic_ns", "<i8"), ("crc", "<u4")),
-    ]
-)
 ROW = np.dtype(
     [
         *(("offset", "<i8"), ("index", "<i8"), ("stamp_ns", "<i8"), ("episode", "<i4")),
@@ -33,7 +27,6 @@ ROW = np.dtype(
 )
 VALUES = ("reward", *FLAGS)
 COUNTERS = ("index", "episode", "step", "weights_version")
-HEADER = ENVELOPE.itemsize
 _TWO_TEN = b"\x92\x9a"  # msgpack: two parts, the first of ten fields
 _FALSE, _TRUE = 0xC2, 0xC3
 _WORD = np.dtype(">u8")
@@ -44,7 +37,7 @@ _FOLLOWING[[0xCC, 0xCD, 0xCE, 0xCF]] = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
-class Form:
+class ArrayForm:
     """Which arrays a transition holds, and where they lie behind its small part.
 
     Args:
@@ -56,7 +49,7 @@ class Form:
     table: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, step: Transition) -> Form:
+    def of(cls, step: Transition) -> ArrayForm:
         """The form of one that was read from a message."""
         arrays = step.arrays.values()
         return cls(tuple(step.arrays), tuple((DTYPES.index(a.dtype), *a.shape) for a in arrays))
@@ -73,27 +66,6 @@ class Form:
         fields: Any = {"names": self.names, "formats": formats, "offsets": offsets}
         fields["itemsize"] = place
         return np.dtype(fields)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where messages lie in a portion: each (M,) int64, in bytes.
-
-    Args:
-        start: where the message begins.
-        small: length of its small part.
-        total: length of all of it.
-    """
-
-    start: np.ndarray
-    small: np.ndarray
-    total: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def __getitem__(self, chosen: Any) -> Places:
-        return Places(self.start[chosen], self.small[chosen], self.total[chosen])
 
 
 @dataclass(frozen=True)
@@ -122,7 +94,7 @@ class Layout:
     @classmethod
     def of(cls, step: Transition, stream: int, form: int) -> Layout:
         """The layout of a transition that our own encoder wrote."""
-        shape = Form.of(step)
+        shape = ArrayForm.of(step)
         robot, run, names, table = (
             msgpack.packb(part) or b"" for part in (*step.stream, shape.names, shape.table)
         )

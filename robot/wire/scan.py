@@ -75,46 +75,55 @@ class FileScan:
     Attributes:
         end: offset behind the last whole record.
         closed: whether the file ends properly, with its summary.
+        complete: whether all its messages were passed: only the summary follows.
         fault: what is wrong with it, "" for a whole and closed file; known after the pass.
-        topics: topic of each channel, as they were met.
+        channels: by id, as they were met, or put here before.
+        schemas: by id, likewise.
         about: metadata by name, as it was met.
     """
 
-    def __init__(self, path: Path, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, wanted: Iterable[str] = (), careful: bool = False) -> None:
         """Say what to read.
 
         Args:
             path: an MCAP file without chunks.
             wanted: topics whose messages are given; all, unless some are named.
+            careful: whether to end before the first record that is none; else it is passed over.
         """
         self.path = path
         self.end = 0
-        self.closed = False
+        self.closed = self.complete = False
         self.fault = ""
-        self.topics: dict[int, str] = {}
+        self.channels: dict[int, Channel] = {}
+        self.schemas: dict[int, Schema] = {}
         self.about: dict[str, dict[str, str]] = {}
         self._wanted = frozenset(wanted)
-        self._channels: dict[int, bool] = {}  # whether it is wanted
-        self._tail = False
+        self._careful = careful
+        self._halted = False
 
-    def portions(self) -> Iterator[Portion]:
+    def portions(self, start: int = 0, stop: int = 1 << 62) -> Iterator[Portion]:
         """All whole messages of the topics, in the order of writing.
+
+        Args:
+            start: offset of a record, or 0.
+            stop: where to end, as if the file ended there.
 
         Raises:
             OSError: when the file cannot be opened or read.
         """
+        self.end, self._halted = start, False
         with open(self.path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if file.read(MAGIC_SIZE) == MAGIC:
-                self.end = MAGIC_SIZE
+            size = min(stop, os.fstat(file.fileno()).st_size)
+            if start or file.read(MAGIC_SIZE) == MAGIC:
+                self.end = start or MAGIC_SIZE
                 yield from self._walk(file.fileno(), size)
-        if not self.closed:
+        if not self.closed and not self._halted:
             self.fault = f"{self.path}: {self._why(size)}"
 
     def _walk(self, handle: int, size: int) -> Iterator[Portion]:
         room = PORTION
-        while self.end < size and not self.closed:
-            data = _read(handle, self.end, min(room, size - self.end))
+        while self.end < size and not self.closed and not self._halted:
+            data = read_bytes(handle, self.end, min(room, size - self.end))
             begins, walked, needed = self._records(data)
             if begins:
                 yield Portion(data, self.end, np.array(begins, np.int64))
@@ -126,9 +135,9 @@ class FileScan:
     def _records(self, data: np.ndarray) -> tuple[list[int], int, int]:
         """Places of wanted messages, where the walk ended, bytes that the next record needs."""
         view = data.data[: len(data) - PAD]
-        unpack, wanted = _OP.unpack_from, self._channels
+        unpack, wanted = _OP.unpack_from, self._wanted_channels()
         size, place, begins = len(view), 0, []
-        while place + _OP.size <= size:
+        while place + _OP.size <= size and not self._halted:
             code, length = unpack(view, place)
             end = place + _OP.size + length
             if end > size:
@@ -137,37 +146,42 @@ class FileScan:
                 this = wanted.get(view[place + 9] | view[place + 10] << 8)
                 if this:
                     begins.append(place)
-                elif this is None:
-                    self._damaged("a message of no known channel", place)
-            elif code == _FOOTER and self._tail:
+                elif this is None and self._damaged("a message of no known channel", place):
+                    break
+            elif code == _FOOTER and self.complete:
                 self.closed = bytes(view[end : end + MAGIC_SIZE]) == MAGIC
                 return begins, end if self.closed else place, end - place + MAGIC_SIZE
+            elif not self._learn(code, view[place + _OP.size : end]):
+                if self._damaged("no known record", place):
+                    break
             else:
-                self._learn(code, view[place + _OP.size : end], place)
+                wanted = self._wanted_channels()
             place = end
         return begins, place, _OP.size
 
-    def _learn(self, code: int, content: memoryview, place: int) -> None:
-        """Take up what a record other than a message says."""
-        stream = ReadDataStream(io.BytesIO(content))
-        try:
-            record = _READERS[code](stream) if code in _READERS else None
-        except (McapError, ValueError, struct.error):
-            record = None
-        if isinstance(record, DataEnd):
-            self._tail = True
-        if self._tail and code in _KNOWN:
-            return
-        if record is None or stream.count != len(content):
-            self._damaged("no known record", place)
-        elif isinstance(record, Channel):
-            self.topics[record.id] = record.topic
-            self._channels[record.id] = not self._wanted or record.topic in self._wanted
+    def _wanted_channels(self) -> dict[int, bool]:
+        wanted = self._wanted
+        return {n: not wanted or c.topic in wanted for n, c in self.channels.items()}
+
+    def _learn(self, code: int, content: memoryview) -> bool:
+        """Take up what a record other than a message says; whether it is one."""
+        record = read_record(code, content)
+        self.complete |= isinstance(record, DataEnd)
+        if self.complete:
+            return code in _KNOWN
+        if isinstance(record, Channel):
+            self.channels[record.id] = record
+        elif isinstance(record, Schema):
+            self.schemas[record.id] = record
         elif isinstance(record, Metadata):
             self.about[record.name] = record.metadata
+        return record is not None
 
-    def _damaged(self, what: str, place: int) -> None:
+    def _damaged(self, what: str, place: int) -> bool:
+        """Note damage; whether the pass ends here."""
         self.fault = f"{self.path}: damaged; {what} at byte {self.end + place}"
+        self._halted = self._careful
+        return self._halted
 
     def _why(self, size: int) -> str:
         if self.end == size:
@@ -175,8 +189,18 @@ class FileScan:
         return f"cut or damaged; whole up to byte {self.end} of {size}"
 
 
-def _read(handle: int, offset: int, count: int) -> np.ndarray:
-    """Bytes of a file (count,), or fewer at its end, and `PAD` zeros."""
+def read_record(code: int, content: bytes | memoryview) -> McapRecord | None:
+    """A record that may stand before the summary, other than a message; None for anything else."""
+    stream = ReadDataStream(io.BytesIO(content))
+    try:
+        record = _READERS[code](stream) if code in _READERS else None
+    except (McapError, ValueError, struct.error):
+        return None
+    return record if stream.count == len(content) else None
+
+
+def read_bytes(handle: int, offset: int, count: int) -> np.ndarray:
+    """Bytes of an open file (count,) uint8, or fewer at its end, and `PAD` zeros behind them."""
     data, done = np.empty(count + PAD, np.uint8), 0
     while done < count:
         got = os.preadv(handle, [data.data[done:count]], offset + done)

@@ -6,6 +6,7 @@ part leaves the other commands whole.
 
 from __future__ import annotations
 
+from launch.commands.comparing import Compare
 from launch.commands.exploring import Adapt, Exploration
 from launch.commands.learning import Evaluate, Learn, Train
 from launch.commands.measuring import Bench, Curves, Result, Velocity
@@ -27,6 +28,7 @@ COMMANDS: dict[str, type] = {
     "doctor": Doctor,
     "bench": Bench,
     "exploration": Exploration,
+    "compare": Compare,
     "result": Result,
     "curves": Curves,
     "velocity": Velocity,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from launch.commands.options import Changes, Engine, Run, Target
+from tyro.conf import Positional, UseAppendAction, arg
+
+from launch.commands.options import Changes, Engine, Target
 
 
 @dataclass(frozen=True)
@@ -65,49 +67,100 @@ class Train:
 
 @dataclass(frozen=True)
 class Learn:
-    """Learn from what the robots of a run send, until Ctrl-C.
+    """Learn from what the robots of a run send, until Ctrl-C, or from logs alone.
 
-    Example: reverie learn --run runs/mine
+    Examples: reverie learn --run runs/mine
+
+    reverie learn --offline runs/mine --system reverie --updates 5000 --run runs/from-logs
 
     Args:
-        run: the run's folder; its plan says what learns.
+        run: the run's folder; its plan says what learns. From logs, that of the new run:
+            runs/... unless given; the same command goes on with it.
         keys: key file, needed where robots are on other computers.
+        offline: logs to learn from at full speed, without a robot: files, folders of logs or
+            folders of runs, of one robot. All further options are for this.
+        system: what learns.
+        preset: its settings.
+        updates: in all; 10000 unless this or --minutes is given.
+        minutes: of computing, in all.
+        patience: updates without a better loss on held-out episodes after which it stops; 0 never
+            stops by it, and keeps the last weights instead of the best.
+        validation: share of the episodes that are held out.
+        split_seed: of which ones.
+        every: updates between two looks at them.
+        cloning: weight by which the actor is held to the logged actions; 0.1 is much.
+        caution: reward that a dreamt step costs whose outcome is as disputed as is usual.
+        seed: of everything else that is random.
+        changes: change one key; learner.KEY for the system, any other for the robot.
     """
 
-    run: Path
+    run: Path | None = None
     keys: Path | None = None
+    offline: tuple[Path, ...] = ()
+    system: str = "reverie"
+    preset: str = "cpu"
+    updates: int | None = None
+    minutes: float | None = None
+    patience: int = 2000
+    validation: float = 0.1
+    split_seed: int = 0
+    every: int = 250
+    cloning: float = 0.0
+    caution: float = 0.0
+    seed: int = 0
+    changes: Changes = ()
 
     def __call__(self) -> int:
         """Run it."""
         from launch.learn import run_learn
 
+        if self.offline:
+            return self._offline()
         return run_learn(self.run, keys=self.keys)
+
+    def _offline(self) -> int:
+        from launch.offline import make_budget, run_offline
+        from launch.offline_plan import Lessons, make_offline_plan
+
+        budget = make_budget(self.updates, self.minutes, self.patience)
+        lessons = Lessons(self.validation, self.split_seed, self.every, self.cloning, self.caution)
+        what = self.offline, self.system, self.preset, self.seed, self.changes
+        return run_offline(make_offline_plan(*what, lessons), self.run, budget)
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Try a run's latest policy, by its mode: figures, a film, a plot, and whether it walks.
+    """Try runs' latest policies, by their modes: figures, films, and a report to look at.
 
     Example: reverie evaluate runs/mine --episodes 10 --seconds 30
 
+    Several runs are compared, and so are perturbations of the twin:
+
+    reverie evaluate runs/a runs/b --perturb push,payload=2,friction=0.4+push=5
+
     Args:
-        run: the run's folder.
+        runs: the runs' folders: of robots, their model-free rivals, or in environments.
         twin: engine; that of the run unless given.
-        episodes: how many.
+        episodes: how many of each run under each condition.
         seconds: length of each; 30 of walking, or an episode of another task, unless given.
         start: how each begins, such as standing or on_back; the twin's first start unless given.
         seed: of the first episode; each further one has the next.
-        out: folder of the results; RUN/evaluation unless given.
+        out: folder of the results; RUN/evaluation unless given, and of several runs `evaluation`
+            beside the first.
+        perturb: conditions beside the clean one, with commas between them: push, payload,
+            friction, sensor_latency, command_latency or light at their usual strengths,
+            KIND=STRENGTH, several joined by +, or all.
         changes: change one key of the robot, such as twin.friction=0.4.
     """
 
-    run: Run
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")]
     twin: Engine = None
     episodes: int = 10
     seconds: float | None = None
     start: str = ""
     seed: int = 0
     out: Path | None = None
+    perturb: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="CONDITION,...")] = ()
     changes: Changes = ()
 
     def __call__(self) -> int:
@@ -117,4 +170,4 @@ class Evaluate:
 
         twin = self.twin or ""
         trial = Trial(twin, self.episodes, self.seconds, self.start, self.seed, self.changes)
-        return run_evaluate(self.run, trial, self.out)
+        return run_evaluate(self.runs, trial, self.out, self.perturb)

@@ -45,6 +45,7 @@ class Inputs(nn.Module):
         self.vectors = sorted(k for k, s in specs.items() if not s.is_image)
         self.width = sum(specs[k].shape[0] for k in self.vectors)
         self.channels = sum(specs[k].shape[-1] for k in self.images)
+        self._widths = {key: spec.shape[-1] for key, spec in specs.items()}
         centre, factor = torch.zeros(self.width), torch.ones(self.width)
         if gain and self.vectors:
             parts = [specs[k] for k in self.vectors]
@@ -61,6 +62,22 @@ class Inputs(nn.Module):
     def image(self, observation: Observation) -> Tensor:
         """All image keys joined on channels, (..., 64, 64, channels) uint8."""
         return torch.cat([observation[k] for k in self.images], -1)
+
+    def told(self, vector: Tensor | None, image: Tensor | None) -> dict[str, Tensor]:
+        """What was foretold, by key and in each key's own units: the way back from both joins.
+
+        Args:
+            vector: (..., width) as `vector` gives it; None where there are no vectors.
+            image: (..., 64, 64, channels) in [0, 1], where a byte is 1/255; None without pictures.
+        """
+        found: dict[str, Tensor] = {}
+        if vector is not None:
+            vector = vector / self.factor.float() + self.centre.float()
+            found |= self._apart(self.vectors, vector)
+        return found if image is None else found | self._apart(self.images, image)
+
+    def _apart(self, keys: Sequence[str], joined: Tensor) -> dict[str, Tensor]:
+        return dict(zip(keys, joined.split([self._widths[k] for k in keys], -1), strict=True))
 
 
 class Encoder(nn.Module):
@@ -118,6 +135,11 @@ class Decoder(nn.Module):
         self.inputs, style = inputs, hidden.style
         self.vector = VectorHead(width, inputs.width, hidden, scale) if inputs.vectors else None
         self.image = image(width, inputs.channels, depth, style) if inputs.images else None
+
+    def forward(self, feat: Tensor) -> dict[str, Tensor]:
+        """(..., F) -> every key (..., shape) in its own units, pictures in [0, 1]."""
+        vector = self.vector(feat) if self.vector is not None else None
+        return self.inputs.told(vector, self.image(feat) if self.image is not None else None)
 
     def losses(self, feat: Tensor, observation: Observation) -> dict[str, Tensor]:
         """(B, T, F) and dict of (B, T, shape) -> named (B, T) losses."""

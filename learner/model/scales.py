@@ -31,6 +31,10 @@ class SymlogInputs(Inputs):
         """All vector keys, (..., width) float32."""
         return symlog(super().vector(observation))
 
+    def told(self, vector: Tensor | None, image: Tensor | None) -> dict[str, Tensor]:
+        """What was foretold, by key and in each key's own units; see `Inputs.told`."""
+        return super().told(None if vector is None else symexp(vector), image)
+
 
 class SymexpHead(Trunk):
     """Predicts a scalar as a distribution over bins that grow exponentially, in its own units.

@@ -84,6 +84,11 @@ class NormalDecoder(nn.Module):
         images = NormalImageDecoder(width, inputs.channels, depth, convs) if inputs.images else None
         self.image = images
 
+    def forward(self, feat: Tensor) -> dict[str, Tensor]:
+        """(..., F) -> every key (..., shape) in its own units, pictures as bytes / 255."""
+        vector = self.vector(feat) if self.vector is not None else None
+        return self.inputs.told(vector, self.image(feat) + 0.5 if self.image is not None else None)
+
     def losses(self, feat: Tensor, observation: Observation) -> dict[str, Tensor]:
         """(B, T, F) and dict of (B, T, shape) -> named (B, T) losses."""
         losses = {}

@@ -121,6 +121,12 @@ class VaeDecoder(nn.Module):
         self.image = ConvDecoder(latent, inputs.channels) if inputs.images else None
         self.vector = VectorHead(latent, inputs.width, hidden) if inputs.vectors else None
 
+    def forward(self, feat: Tensor) -> dict[str, Tensor]:
+        """(..., F) -> every key (..., shape) in its own units, pictures in [0, 1]."""
+        z = feat[..., : self.latent]
+        vector = self.vector(z) if self.vector is not None else None
+        return self.inputs.told(vector, self.image(z) if self.image is not None else None)
+
     def losses(self, feat: Tensor, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(B, T, F), dict of (B, T, shape) -> squared errors summed over entries, (B, T)."""
         losses, z = {}, feat[..., : self.latent]

@@ -94,11 +94,19 @@ class Replay:
         """
         if batch < 1 or length < 1:
             raise ValueError(f"batch {batch}, length {length}: both must be 1 or more")
-        ends = self._sampler.ends(self._windows, self._rng, batch, length)
-        slots = self._windows.slots(ends, length)  # (B, T)
-        chunk = {key: array.take(slots, axis=0) for key, array in self._arrays.items()}
-        chunk["is_first"][:, 0] = True
-        return chunk
+        return self._chunks(self._sampler.ends(self._windows, self._rng, batch, length), length)
+
+    def peek(
+        self, sampler: Sampler, rng: np.random.Generator, batch: int, length: int
+    ) -> dict[str, np.ndarray] | None:
+        """Draw chunks as `sample` does, by other rules and dice: learning does not notice.
+
+        Returns:
+            The chunks; None where there is none of that length.
+        """
+        if not sampler.ready(self._windows, length):
+            return None
+        return self._chunks(sampler.ends(self._windows, rng, batch, length), length)
 
     def state(self) -> dict[str, Any]:
         """JSON-ready random state; the contents are restored from the logs."""
@@ -107,6 +115,12 @@ class Replay:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a random state that `state` gave."""
         self._rng.bit_generator.state = state["rng"]
+
+    def _chunks(self, ends: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        slots = self._windows.slots(ends, length)  # (B, T)
+        chunk = {key: array.take(slots, axis=0) for key, array in self._arrays.items()}
+        chunk["is_first"][:, 0] = True
+        return chunk
 
     def _checked(self, transition: Transition) -> dict[str, np.ndarray]:
         """The arrays to keep; a wrong shape would otherwise be broadcast without a word."""

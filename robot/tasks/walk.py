@@ -1,8 +1,8 @@
 """The walk task: get up from any pose and walk forward, judged by sensors alone.
 
-Two rewards on one scale, so that their curves compare: 5 on the back, 9 for standing still, 14 for
-walking forward at the target speed. `Published` is DayDreamer's. `WalkUpright` is ours: it pays only
-for walking with the trunk level and high, and takes as much for walking backwards.
+Two rewards on one scale, so that their curves compare: at least 4 while upright, 5 on the back, 9
+for standing still, 14 for walking forward at the target speed. `Published` is DayDreamer's.
+`WalkUpright` is ours: it pays only for walking with the trunk level and high.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Stance:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Parts of a reward: four posture terms in [0, 1] and a velocity term in [-1, 1]."""
+    """Parts of a reward: four posture terms and a velocity term, each in [0, 1]."""
 
     upright: float
     hip: float
@@ -62,7 +62,7 @@ class Score:
 
     @property
     def total(self) -> float:
-        """The reward, in [0, 14]: posture, and the velocity term at ten times half its range."""
+        """The reward, in [5, 14]: posture, and the velocity term at ten times half its range."""
         posture = self.upright + self.hip + self.shoulder + self.knee
         return posture + 10 * (self.velocity + 1) / 2
 
@@ -92,7 +92,7 @@ class Published:
         hip = (upright > self.gate) * stance.hip
         shoulder = (hip > self.gate) * stance.shoulder
         knee = (shoulder > self.gate) * stance.knee
-        velocity = (knee > self.gate) * max(heading(stance, self.target_m_s), 0.0)
+        velocity = (knee > self.gate) * going_forward(stance, self.target_m_s)
         return Score(upright, hip, shoulder, knee, velocity)
 
 
@@ -119,8 +119,6 @@ class WalkUpright:
       above it all the time. Here the pay falls from `fast_from` times the target until nothing is
       left at `fast_to` times.
     * Forward is straight on: half of the velocity term is lost from `turn_from` to `turn_to`.
-    * Published, motion backwards is free, so that rocking on the spot earns half of walking and
-      robots stay with it. Here what a step forward earns, a step back costs.
     """
 
     target_m_s: float
@@ -149,13 +147,8 @@ class WalkUpright:
         )
         knee = (self._open(shoulder) * stance.knee + lifted) / 2
         posed = ramp(min(stance.hip, stance.shoulder, stance.knee), self.pose_from, self.pose_to)
-        velocity = lifted * posed * self._pace(stance)
+        velocity = lifted * posed * self._steady(stance) * going_forward(stance, self.target_m_s)
         return Score(upright, hip, shoulder, knee, velocity)
-
-    def _pace(self, stance: Stance) -> float:
-        """Velocity in [-1, 1]; steadiness makes pay less, but no step back cheaper."""
-        along = heading(stance, self.target_m_s)
-        return along * self._steady(stance) if along > 0 else along
 
     def _steady(self, stance: Stance) -> float:
         """Share of the pay for velocity that knees near the floor, haste and turning leave."""
@@ -173,15 +166,12 @@ def ramp(x: float, start: float, end: float) -> float:
     return min(max((x - start) / (end - start), 0.0), 1.0)
 
 
-def heading(stance: Stance, target_m_s: float) -> float:
-    """Velocity term in [-1, 1], less than 0 backwards.
-
-    It is the share of the speed that points forward or back, times that velocity over the target.
-    """
-    if stance.speed_m_s <= 0:
+def going_forward(stance: Stance, target_m_s: float) -> float:
+    """Velocity term in [0, 1]: share of the speed that points forward, times speed over target."""
+    if stance.forward_m_s <= 0 or stance.speed_m_s <= 0:
         return 0.0
-    share = abs(stance.forward_m_s) / stance.speed_m_s
-    return share * min(max(stance.forward_m_s / target_m_s, -1.0), 1.0)
+    share = stance.forward_m_s / stance.speed_m_s
+    return share * min(stance.forward_m_s / target_m_s, 1.0)
 
 
 # Standing pose of DayDreamer (a1.py STANDING_POSE): abduction, thigh, calf, as normalised angles.

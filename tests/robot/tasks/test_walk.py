@@ -16,7 +16,7 @@ from robot.tasks.walk import (
     Published,
     Stance,
     WalkUpright,
-    heading,
+    going_forward,
     ramp,
 )
 from robot.wire.messages import Reading
@@ -76,27 +76,12 @@ def reading(quaternion: np.ndarray, stamp_ns: int, joint_pos: np.ndarray | None 
         (replace(WALKING, forward_m_s=0.0, speed_m_s=0.0), 9.0),
         (replace(WALKING, forward_m_s=0.2, speed_m_s=sqrt(0.08)), 11.35702260),
         (replace(WALKING, up=-1.0), 5.0),
+        (replace(WALKING, forward_m_s=-0.3), 9.0),
         (replace(WALKING, forward_m_s=0.45, speed_m_s=0.45), 14.0),
     ],
 )
 def test_both_rewards_give_the_golden_values_of_the_published_one(reward, stance, expected):
     assert reward.score(stance).total == pytest.approx(expected, abs=1e-7)
-
-
-def test_motion_backwards_is_free_by_the_published_reward_and_costs_what_walking_earns_by_ours():
-    back = replace(WALKING, forward_m_s=-0.3)
-    assert PUBLISHED.score(back).total == pytest.approx(9.0)
-    assert UPRIGHT.score(back).total == pytest.approx(4.0)
-    rocking = [replace(WALKING, forward_m_s=v, speed_m_s=abs(v)) for v in (0.2, -0.2)]
-    assert np.mean([UPRIGHT.score(s).total for s in rocking]) == pytest.approx(9.0)
-    assert np.mean([PUBLISHED.score(s).total for s in rocking]) == pytest.approx(9.0 + 5 / 3)
-    aslant = replace(WALKING, forward_m_s=-0.2, speed_m_s=sqrt(0.08))
-    assert UPRIGHT.score(aslant).velocity == pytest.approx(-0.4714045)
-
-
-def test_turning_or_haste_makes_no_step_back_cheaper():
-    back = replace(WALKING, forward_m_s=-0.3, turn_rad_s=1.0, clearance_m=-0.05)
-    assert UPRIGHT.score(back).velocity == -1.0
 
 
 def test_the_default_pose_while_walking_earns_the_golden_value():
@@ -167,12 +152,11 @@ unit = st.floats(0, 1)
 stances = st.builds(
     Stance, st.floats(-1, 1), unit, unit, unit, st.floats(0, 0.4), st.floats(-2, 2), st.just(2.0)
 )
-forward = stances.filter(lambda stance: stance.forward_m_s >= 0)
 
 
 @pytest.mark.parametrize("reward", [PUBLISHED, UPRIGHT])
-@given(stance=forward, better=st.floats(0, 1))
-def test_a_better_part_never_lowers_the_reward_of_going_forward(reward, stance, better):
+@given(stance=stances, better=st.floats(0, 1))
+def test_a_better_part_never_lowers_the_reward(reward, stance, better):
     base = reward.score(stance).total
     for part in ("up", "hip", "shoulder", "knee", "height_m", "clearance_m"):
         now, top = getattr(stance, part), {"height_m": 0.4, "clearance_m": 0.2}.get(part, 1.0)
@@ -180,14 +164,14 @@ def test_a_better_part_never_lowers_the_reward_of_going_forward(reward, stance, 
         assert reward.score(improved).total >= base - 1e-12
 
 
-@pytest.mark.parametrize(("reward", "least"), [(PUBLISHED, 5), (UPRIGHT, 3)])
+@pytest.mark.parametrize("reward", [PUBLISHED, UPRIGHT])
 @given(stance=stances)
-def test_rewards_stay_above_their_least_and_below_14(reward, least, stance):
-    assert least <= reward.score(stance).total <= 14
+def test_rewards_stay_between_5_and_14(reward, stance):
+    assert 5 <= reward.score(stance).total <= 14
 
 
 def test_zero_velocity_is_no_division_by_zero():
-    assert heading(replace(WALKING, forward_m_s=0.0, speed_m_s=0.0), 0.3) == 0.0
+    assert going_forward(replace(WALKING, forward_m_s=0.0, speed_m_s=0.0), 0.3) == 0.0
 
 
 def test_ramp_is_flat_outside_its_ends():

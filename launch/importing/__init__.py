@@ -1,0 +1,1 @@
+"""Recordings of other people's robots, read under a map and kept as logs of ours."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from launch.environments import AnyPlan, EnvironmentPlan
+from launch.offline_logs import log_paths, transitions
 from learner.agent import Agent, AgentPolicy
 from learner.behaviour.noise import Noise, SmoothNoise
 from learner.systems import SYSTEMS, build_agent, make_settings
@@ -19,7 +21,9 @@ from learner.train.trainer import Trainer
 from robot.config import ConfigError, RobotConfig
 from robot.policy.observe import robot_spec
 from robot.tasks import make_task
+from robot.wire.index import LogIndex
 from robot.wire.spec import RobotSpec
+from robot.wire.transition import FLAGS
 from robot.wire.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -53,19 +57,32 @@ def _keys(settings: Settings) -> set[str]:
     return set(type(settings).model_fields)
 
 
-def make_trainer(plan: AnyPlan) -> Trainer:
+def make_trainer(plan: AnyPlan, change: Callable[[Agent], Agent] = lambda agent: agent) -> Trainer:
     """The learner's side: agent, replay and trainer, seeded; computes on one thread.
 
     One thread is as fast as two at these sizes, leaves a core to the robot, and is deterministic.
+
+    Args:
+        plan: of the run.
+        change: adds parts to the agent before it learns.
     """
     torch.set_num_threads(1)
     torch.manual_seed(plan.seed)
     spec = plan_spec(plan)
     settings = plan.settings
-    agent = build_agent(plan.system, spec, settings)
+    agent = change(build_agent(plan.system, spec, settings))
     replay = Replay(spec, settings.capacity, agent.sampler, plan.seed, agent.keys)
     log.info("replay will take at most %.0f MB", replay.bytes_bound / 1e6)
+    for path in (plan.begun_from or {}).get("logs", ()):
+        _inherit(replay, Path(path), (*agent.keys, "action", "reward", *FLAGS))
     return Trainer(agent, replay, settings, spec.fingerprint())
+
+
+def _inherit(replay: Replay, path: Path, keys: Sequence[str]) -> None:
+    """Begin with the newest experience of another run, as much as there is room for."""
+    with LogIndex(log_paths(path)) as index:
+        for step in transitions(index, max(0, len(index) - replay.capacity), len(index), keys):
+            replay.add(step)
 
 
 @dataclass

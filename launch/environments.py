@@ -109,6 +109,7 @@ class EnvironmentPlan:
         system: its name.
         preset: its preset's name.
         seed: of everything that is random.
+        begun_from: what is said of the run whose weights it begins with, if any.
     """
 
     environment: EnvironmentConfig
@@ -116,10 +117,13 @@ class EnvironmentPlan:
     system: str
     preset: str
     seed: int
+    begun_from: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; equal for runs that may resume each other."""
+        begun = {} if self.begun_from is None else {"begun_from": dict(self.begun_from)}
         return {
+            **begun,
             "system": self.system,
             "preset": self.preset,
             "seed": self.seed,
@@ -207,12 +211,14 @@ def read_environment_plan(folder: RunFolder) -> EnvironmentPlan:
     Raises:
         ConfigError: when there is no such run in the folder, or its plan cannot be read.
     """
-    data = folder.saved_plan(EnvironmentPlan.__dataclass_fields__)
+    fields = EnvironmentPlan.__dataclass_fields__
+    data = folder.saved_plan(key for key in fields if key != "begun_from")
     base = make_settings(data["system"], data["preset"])
     return EnvironmentPlan(
         environment=check_config(EnvironmentConfig, data["environment"], str(folder.plan_file)),
         settings=check_config(type(base), data["settings"], str(folder.plan_file)),
         **{key: data[key] for key in ("system", "preset", "seed")},
+        begun_from=data.get("begun_from"),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.compose import make_trainer, plan_spec
+from launch.offline_plan import CLOCK as OFFLINE
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.signals import until_signal
 from launch.summary import peak_rss_mb
@@ -125,7 +126,7 @@ class Learner:
         return True
 
 
-def run_learn(run: Path, keys: Path | None = None) -> int:
+def run_learn(run: Path | None, keys: Path | None = None) -> int:
     """Learn from what the robots of a run send, until Ctrl-C; resumes where it was.
 
     It gives way to the processes that move the robot: it runs at a lower priority.
@@ -141,10 +142,13 @@ def run_learn(run: Path, keys: Path | None = None) -> int:
         ConfigError: when there is no run, or its checkpoints are of another configuration.
         EndpointInUse: when another learner listens already.
     """
+    if run is None:
+        raise ConfigError("--run is missing: name the folder of a run, or logs by --offline")
     folder = RunFolder(run)
     plan = folder.read_plan()
     if plan.clock != "realtime":
-        raise ConfigError(f"--run {run}: runs in {plan.clock}; go on with it by reverie train")
+        how = "learn --offline" if plan.clock == OFFLINE else "train"
+        raise ConfigError(f"--run {run}: runs in {plan.clock}; go on with it by reverie {how}")
     secret = None if keys is None else load_keys(keys)
     os.nice(NICENESS)
     endpoints = Endpoints(plan.robot.robot, plan.robot.endpoints)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -42,8 +42,9 @@ class Plan:
         system: its name.
         preset: its preset's name.
         twin: "mujoco", "pybullet", or "" for hardware.
-        clock: "realtime" or "lockstep".
+        clock: "realtime" or "lockstep", or "offline" where a run learns from logs alone.
         seed: of everything that is random.
+        begun_from: what is said of the run whose weights it begins with, if any.
     """
 
     robot: RobotConfig
@@ -53,10 +54,13 @@ class Plan:
     twin: str
     clock: str
     seed: int
+    begun_from: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; equal for runs that may resume each other."""
         said = {k: v for k, v in _fields(self).items() if k not in ("robot", "settings")}
+        if self.begun_from is None:  # plans of older runs say nothing of it
+            del said["begun_from"]
         return {
             **said,
             "robot": self.robot.model_dump(mode="json"),
@@ -189,12 +193,13 @@ class RunFolder:
         if "environment" in data:
             name = data["environment"]["name"]
             raise ConfigError(f"{self.path}: is a run in {name}; this is for runs of robots")
-        data = self.saved_plan(Plan.__dataclass_fields__)
+        data = self.saved_plan(key for key in Plan.__dataclass_fields__ if key != "begun_from")
         base = make_settings(data["system"], data["preset"])
         return Plan(
             robot=check_config(RobotConfig, data["robot"], str(self.plan_file)),
             settings=check_config(type(base), data["settings"], str(self.plan_file)),
             **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
+            begun_from=data.get("begun_from"),
         )
 
     def saved_plan(self, keys: Iterable[str] = ()) -> dict[str, Any]:

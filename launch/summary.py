@@ -7,12 +7,11 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from launch.environments import AnyPlan
-from launch.run_folder import RunFolder, versions, write_json
+from launch.run_folder import Described, RunFolder, versions, write_json
 
 NO_LOOP = {
     "hz": 0.0,
@@ -54,7 +53,21 @@ class Outcome:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_summary(folder: RunFolder, plan: AnyPlan, outcome: Outcome) -> dict[str, Any]:
+class Counted(Described, Protocol):
+    """A plan of a run whose steps are so many per second."""
+
+    @property
+    def control_hz(self) -> float:
+        """Decisions per second."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random."""
+        ...
+
+
+def write_summary(folder: RunFolder, plan: Counted, outcome: Outcome) -> dict[str, Any]:
     """Write the summary whole or not at all, and return it."""
     rewards = [episode["mean_reward"] for episode in outcome.episodes[-10:]]
     summary = {

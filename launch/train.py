@@ -21,6 +21,7 @@ from launch.environments import (
     is_environment,
     plan_environment,
 )
+from launch.lineage import begun_from, find_ancestor, grown, plant
 from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
@@ -43,6 +44,8 @@ def run_train(
     run: Path | None = None,
     changes: Sequence[str] = (),
     yes: bool = False,
+    begin: Path | None = None,
+    logs: bool = False,
 ) -> int:
     """Train a robot, or an agent in an environment, from scratch, or go on with a run.
 
@@ -61,6 +64,8 @@ def run_train(
         changes: `key=value`; keys that begin with `learner.` are the system's, others the robot's,
             or with `env.` the environment's.
         yes: do not ask before hardware moves.
+        begin: a run whose model, behaviour and optimisers this one begins with.
+        logs: learn from its experience too.
 
     Returns:
         The exit code.
@@ -71,6 +76,13 @@ def run_train(
     """
     plan = make_any_plan(str(config), twin, clock, system, preset, seed, changes)
     minutes = _minutes(plan, minutes, steps)
+    if logs and begin is None:
+        raise ConfigError("--with-logs: of which run? Name it by --from")
+    trainer = None
+    if begin is not None:
+        ancestor = find_ancestor(begin)
+        plan = begun_from(plan, ancestor, logs)
+        trainer = grown(plan, ancestor)
     folder = RunFolder(run or Path("runs") / _folder_name(plan))
     console = Console()
     live = plan if isinstance(plan, Plan) and plan.clock == "realtime" else None
@@ -83,6 +95,8 @@ def run_train(
         resumed = folder.claim(plan)
         said = "Going on with" if resumed else "New"
         console.print(f"{said} run in {folder.path}", highlight=False)
+        if trainer is not None:
+            plant(trainer, plan, folder)
         if live:
             return run_realtime(live, folder, minutes, console)
         return _run_lockstep(plan, folder, minutes, console)

@@ -32,6 +32,8 @@ class Train:
         changes: change one key; learner.KEY for the system, env.KEY for an environment (such as
             env.action_repeat, env.picture, env.options.length), any other for the robot.
         yes: do not ask before hardware moves.
+        begin: begin with what another run has learnt, such as one from logs alone.
+        with_logs: learn from that one's experience too.
     """
 
     config: Target
@@ -45,6 +47,8 @@ class Train:
     run: Path | None = None
     changes: Changes = ()
     yes: bool = False
+    begin: Annotated[Path | None, arg(name="from", metavar="RUN")] = None
+    with_logs: bool = False
 
     def __call__(self) -> int:
         """Run it."""
@@ -62,6 +66,8 @@ class Train:
             run=self.run,
             changes=self.changes,
             yes=self.yes,
+            begin=self.begin,
+            logs=self.with_logs,
         )
 
 

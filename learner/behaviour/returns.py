@@ -33,7 +33,15 @@ class Judged(NamedTuple):
 
 
 class Returns(Protocol):
-    """A paper's bookkeeping of rewards, values and ends along a dream."""
+    """A paper's bookkeeping of rewards, values and ends along a dream.
+
+    Attributes:
+        gamma: discount per step.
+        lam: weight of longer returns.
+    """
+
+    gamma: float
+    lam: float
 
     def __call__(self, reward: Tensor, value: Tensor, cont: Tensor) -> Judged:
         """Judge a dream.

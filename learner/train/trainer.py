@@ -95,6 +95,22 @@ class Trainer:
         arrays = self.agent.issue(self.published)
         return Weights(arrays, self.published, self.spec, self.updates, stamp_ns)
 
+    def begin(self, tensors: Mapping[str, torch.Tensor], updates: int, experienced: bool) -> None:
+        """Begin with what another run has learnt, and without any experience of this one.
+
+        Args:
+            tensors: of its agent.
+            updates: that it made.
+            experienced: whether learning goes on at once, for there is experience to learn from;
+                if not, it waits for `prefill` steps.
+
+        Raises:
+            ValueError: when a name or a shape does not fit, naming it; nothing was changed.
+        """
+        self.agent.load_tensors(tensors)
+        self.updates, self._pretrained = updates, self.settings.pretrain
+        self._seen = self.settings.prefill if experienced else 0
+
     def save(self, checkpoints: Checkpoints, extra: Mapping[str, Any]) -> None:
         """Write a checkpoint from which learning goes on bit for bit.
 

@@ -1,0 +1,1 @@
+"""Logs of ours in the words of others, and back: LeRobot, rerun, npz, Minari."""

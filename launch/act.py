@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import time
@@ -17,26 +16,32 @@ import numpy as np
 import zmq
 
 from launch.compose import exploring
-from launch.run_folder import Plan, RunFolder, versions
+from launch.records import Records
+from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
 from robot.body.ledger import Figures, Latencies, LedgerWriter, peak_rss_mb
 from robot.body.scheduling import Obtained, obtain
 from robot.clock import NS, RealClock
 from robot.config import ConfigError, Scheduling, load_config
+from robot.policy.aside import Aside
 from robot.policy.downlink import Downlink, Gate
+from robot.policy.events import note_event
 from robot.policy.interface import Policy
 from robot.policy.journal import EPISODES, LOG_NAME, Journal
 from robot.policy.link import ZmqLink
 from robot.policy.operator import Operator, WeightsWatch
 from robot.policy.pilot import LivePilot
 from robot.policy.random import RandomPolicy
+from robot.policy.recording import RecordingLink, RecordingPilot
 from robot.policy.robot import Robot
 from robot.policy.rollout import Recorder, Start, rollout
+from robot.policy.tick_log import TickLog
 from robot.policy.uplink import Forwarder, StepLog, Uplink
+from robot.policy.weights_log import PilotNotes
 from robot.tasks import make_task
 from robot.wire.cursor import Cursor
 from robot.wire.keys import Keys, load_keys
-from robot.wire.log import LogError, LogReader, LogWriter
+from robot.wire.log import LogError, LogReader
 from robot.wire.sockets import RobotLock
 from robot.wire.spec import RobotSpec
 from robot.wire.streams import Endpoints
@@ -90,26 +95,30 @@ class Act:
         self.journal = Journal(config.control.control_hz, list(past.notes(EPISODES)))
         # Its own context: the input-output thread of `zmq` starts with the first socket, in `run`.
         self.link = ZmqLink(config, endpoints, self.clock, keys, context=zmq.Context())
-        task = make_task(config, plan.seed + self.start.index)
-        self.robot = Robot(config, self.link, task)
-        self.operator = Operator(self.link)
+        seed = plan.seed + self.start.index
+        self.records = Records(plan, folder, _drawn(plan, self.start))
+        self.log, self.aside = self.records.log, Aside("pictures")
+        ticks = TickLog(self.log, config, self.aside, self.link.health)
+        heard = RecordingLink(self.link, ticks, time.time_ns, self.link.take_answers)
+        self.heard, self.robot = heard, Robot(config, heard, make_task(config, seed))
+        self.operator = Operator(heard)
         self.watch = WeightsWatch(config.safety, self.operator)
         untrained = make_policy.untrained()
         rehearse(make_policy(untrained), self.robot.spec)
-        random = RandomPolicy(self.robot.spec, plan.seed + self.start.index)
-        about = {"plan": json.dumps(plan.as_dict()), "versions": json.dumps(versions())}
-        self.log = LogWriter(folder.log, LOG_NAME, about)
+        random = RandomPolicy(self.robot.spec, seed)
         stream = (config.robot, plan.run_id)
         self.uplink = Uplink(endpoints, Cursor(folder.log, LOG_NAME, stream), keys)
         gate = Gate(self.robot.spec.fingerprint(), layout(untrained.arrays))
-        self.downlink = Downlink(endpoints, gate, keys)
-        self.pilot = LivePilot(random, self.downlink, make_policy, self.clock)
+        self.downlink = Downlink(endpoints, gate, keys, witness=self.records.weights)
+        notes = PilotNotes(self.records.weights, heard, time.time_ns)
+        self.pilot = LivePilot(random, self.downlink, make_policy, self.clock, notes)
         steps = StepLog(self.log, time.time_ns, self.clock.now_ns)
         self.recorder = Recorder(steps, Forwarder(steps, self.uplink))
         self.latencies = {name: Latencies() for name in ("sensor_to_command", "inference")}
         self.invalid = 0
         self._scheduling: Obtained | None = None
         self._ended = False
+        self._note_process("start")
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Live until told to stop.
@@ -122,11 +131,12 @@ class Act:
         # the priority; before the link starts its own, which carries sensors and commands.
         self._scheduling = obtain(below_body(self.plan.robot.scheduling))
         log.info("scheduling: %s", self._scheduling)
-        self.link.open()
-        for step in rollout(self.robot, self.pilot, self.start, stop):
+        self.heard.open()
+        pilot = RecordingPilot(self.pilot, self.heard)
+        for step in rollout(self.robot, pilot, self.start, stop):
             self.recorder.record(step)
             self._note(step)
-            self.watch.check(self.pilot.age_ns(), self.robot.state)
+            self.watch.check(pilot.age_ns(), self.robot.state)
             if stop():
                 break
 
@@ -136,9 +146,11 @@ class Act:
             self.operator.stop()
         except RuntimeError:
             log.debug("the link was not open; there was nobody to stop")
-        self.link.close()
+        self.heard.close()
         self.uplink.close(FLUSH_S if self.uplink.acknowledged >= 0 else 0.0)
         self.downlink.close()
+        self.aside.close()
+        self._note_process("end")
         self.log.close()
         self._ended = True
 
@@ -187,13 +199,25 @@ class Act:
             if name in step.ledger_ns:
                 kept.note(step.ledger_ns[name])
         self.invalid += not step.valid
-        verdict = self.robot.verdict
-        line = self.journal.add(step, verdict.terms if verdict else {})
+        terms = self.robot.verdict.terms if self.robot.verdict else {}
+        self.records.plots.write(step, terms, time.time_ns())
+        line = self.journal.add(step, terms)
         self.start = replace(self.start, index=step.index + 1, episode=step.episode + 1)
         if line is not None:
             self.log.note(EPISODES, line, time.time_ns())
             # The collector is off; here, once in an episode, there is time for what it would do.
             gc.collect()
+
+    def _note_process(self, what: str) -> None:
+        told = {"what": what, "name": "act", "pid": os.getpid(), "index": self.start.index}
+        note_event(self.log, time.time_ns(), "process", **told)
+
+
+def _drawn(plan: Plan, start: Start) -> dict[str, int]:
+    """Seeds of this process, what it draws before its first step, and where it goes on."""
+    seed = plan.seed + start.index
+    seeds = {"policy_noise": plan.seed + 1, "random_policy": seed, "task": seed}
+    return {**seeds, "rehearsals": REHEARSALS, "index": start.index, "episode": start.episode}
 
 
 def next_start(plan: Plan, past: LogReader) -> Start:

@@ -16,17 +16,23 @@ from typing import Any
 from launch.compose import exploring, make_trainer
 from launch.display import View
 from launch.environments import AnyPlan
-from launch.run_folder import RunFolder, versions
+from launch.records import Records
+from launch.run_folder import Plan, RunFolder
 from launch.summary import Outcome, peak_rss_mb, write_summary
 from launch.worlds import LockstepWorld, open_world
 from learner.train.checkpoint import Checkpoints
 from learner.train.metrics import Metrics
 from robot.clock import NS, RealClock
+from robot.policy.aside import Aside, at_once
+from robot.policy.events import note_event
 from robot.policy.interface import Policy
 from robot.policy.journal import EPISODES, LOG_NAME, Journal
 from robot.policy.random import RandomPolicy
-from robot.policy.rollout import Start, rollout
-from robot.wire.log import LogReader, LogWriter
+from robot.policy.recording import RecordingLink, RecordingPilot
+from robot.policy.rollout import Pilot, Start, rollout
+from robot.policy.tick_log import TickLog
+from robot.wire.link import BodyLink
+from robot.wire.log import LogReader
 from robot.wire.transition import Transition
 from robot.wire.weights import Weights
 
@@ -71,15 +77,34 @@ class LockstepRun:
         self._history = LogReader(folder.log, LOG_NAME)
         self.start = self._restore()
         self.journal = Journal(plan.control_hz, list(self._history.notes(EPISODES)))
-        self.world: LockstepWorld = open_world(plan, self.start.episode)
+        self.records = Records(plan, folder, self._drawn())
+        self.log, self._aside = self.records.log, Aside("weights")
+        self._heard: RecordingLink | None = None
+        self.world: LockstepWorld = open_world(plan, self.start.episode, self._recorded)
         self.pilot = LockstepPilot(RandomPolicy(self.world.spec, plan.seed), self.world.now_ns)
         self.make_policy = exploring(plan)
-        about = {"plan": json.dumps(plan.as_dict()), "versions": json.dumps(versions())}
-        self.log = LogWriter(folder.log, LOG_NAME, about)
         self.wall = RealClock()
         self.metrics = Metrics(folder.path / "tensorboard", self.wall, from_step=self.start.index)
         self.latest: dict[str, float] = {}
         self._given: Weights | None = None
+        self._note_process("start")
+
+    def _recorded(self, link: BodyLink) -> BodyLink:
+        """The link to a robot, with what passes through it kept in the log."""
+        assert isinstance(self.plan, Plan), "only a robot has a link"
+        keeper = TickLog(self.log, self.plan.robot, at_once)
+        self._heard = RecordingLink(link, keeper)
+        return self._heard
+
+    def _drawn(self) -> dict[str, int]:
+        """Seeds of this part of the run, and where it goes on."""
+        seed, start = self.plan.seed, self.start
+        seeds = {"policy_noise": seed + 1, "random_policy": seed, "rehearsals": 0}
+        return {**seeds, "index": start.index, "episode": start.episode}
+
+    def _note_process(self, what: str) -> None:
+        told = {"what": what, "name": "lockstep", "index": self.start.index}
+        note_event(self.log, self.world.now_ns(), "process", **told)
 
     def _restore(self) -> Start:
         """Fill the replay from the log; where the stream goes on."""
@@ -98,7 +123,10 @@ class LockstepRun:
         goal = round(minutes * 60 * self.plan.steps_hz)
         if self._spent >= goal:
             return
-        for step in rollout(self.world, self.pilot, self.start, self._reviving(stop)):
+        pilot: Pilot = self.pilot
+        if self._heard is not None:
+            pilot = RecordingPilot(pilot, self._heard)
+        for step in rollout(self.world, pilot, self.start, self._reviving(stop)):
             self._record(step)
             self._learn(step)
             now = time.monotonic()
@@ -133,6 +161,7 @@ class LockstepRun:
         now_ns = self.world.now_ns()
         self.log.append_transition(step, now_ns, now_ns)
         self.start = Start(step.robot, step.run, step.index + 1, step.episode + 1)
+        self.records.plots.write(step, self.world.terms(), now_ns)
         line = self.journal.add(step, self.world.terms())
         if line is not None:
             line |= self._tally()
@@ -150,8 +179,14 @@ class LockstepRun:
 
     def _sync(self) -> None:
         if self.trainer.updates:
-            self._given = self.trainer.weights(self.world.now_ns())
-            self.pilot.give(self.make_policy(self._given))
+            given = self._given = self.trainer.weights(self.world.now_ns())
+            self.pilot.give(self.make_policy(given))
+            self.records.weights.taken(given, self._tick(), self.world.now_ns())
+            self._aside(lambda: self.records.weights.accepted(given, given.to_bytes()))
+
+    def _tick(self) -> int:
+        """Number of the present control tick, -1 where there are none."""
+        return self._heard.number if self._heard is not None else -1
 
     def _keep(self) -> None:
         """Save what is needed to go on, and the weights in use, which may be tried meanwhile."""
@@ -180,6 +215,8 @@ class LockstepRun:
     def close(self) -> dict[str, Any]:
         """Stop what moves, then save everything; the summary."""
         self.world.close()
+        self._aside.close()
+        self._note_process("end")
         self.log.close()
         self.trainer.save(self.checkpoints, {})
         if self.trainer.updates:

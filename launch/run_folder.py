@@ -63,7 +63,7 @@ class Plan:
             del said["begun_from"]
         return {
             **said,
-            "robot": self.robot.model_dump(mode="json"),
+            "robot": self.robot.deciding(),
             "settings": self.settings.model_dump(mode="json"),
         }
 

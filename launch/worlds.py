@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -15,12 +15,14 @@ from robot.policy.operator import Operator
 from robot.policy.robot import Robot, Tick
 from robot.policy.rollout import World
 from robot.tasks import make_task
+from robot.wire.link import BodyLink
 from robot.wire.spec import RobotSpec
 from sim.actions import make_actions
 from sim.lockstep import LockstepLink
 from sim.observations import Observations
 from sim.scene import make_twin
 
+Wrap = Callable[[BodyLink], BodyLink]
 STILL = {"p50": 0.0, "p99": 0.0, "p999": 0.0, "max": 0.0}
 
 
@@ -56,11 +58,22 @@ class LockstepWorld(World, Protocol):
         ...
 
 
-def open_world(plan: AnyPlan, episode: int) -> LockstepWorld:
-    """The world of a plan, ready for an episode of that number."""
+def bare(link: BodyLink) -> BodyLink:
+    """The link itself."""
+    return link
+
+
+def open_world(plan: AnyPlan, episode: int, wrap: Wrap = bare) -> LockstepWorld:
+    """The world of a plan, ready for an episode of that number.
+
+    Args:
+        plan: of the run.
+        episode: number of the next one.
+        wrap: put around the link to a robot, where there is one.
+    """
     if isinstance(plan, EnvironmentPlan):
         return EnvironmentWorld(plan, episode)
-    return TwinWorld(plan, episode)
+    return TwinWorld(plan, episode, wrap)
 
 
 class TwinWorld(Robot):
@@ -69,15 +82,16 @@ class TwinWorld(Robot):
     Args:
         plan: of the run.
         episode: number of the first one; the twin's noise and the task's targets follow from it.
+        wrap: put around the link to the twin.
     """
 
-    def __init__(self, plan: Plan, episode: int) -> None:
+    def __init__(self, plan: Plan, episode: int, wrap: Wrap = bare) -> None:
         config, seed = plan.robot, plan.seed + 1000 * episode
         self._control, self._clock = config.control, SteppedClock()
         twin = make_twin(plan.twin, config, self._clock, seed)
         twin.connect()
         twin.reset(config.twin.start, seed)
-        link = LockstepLink(config, twin, self._clock)
+        link = wrap(LockstepLink(config, twin, self._clock))
         link.open()
         self._operator, self._lockstep = Operator(link), link
         super().__init__(config, link, make_task(config, seed))

@@ -34,7 +34,7 @@ class LockstepLink:
         self._core = BodyCore(config, twin, clock)
         self._period_ns = round(NS / config.control.inner_hz)
         self._ticks = config.control.inner_hz // config.control.control_hz
-        self._cameras = {name: c for name, c in config.cameras.items() if c.observed}
+        self._cameras = {name: c for name, c in config.cameras.items() if c.heard}
         self._pictures: dict[str, tuple[int, np.ndarray]] = {}
         self._due_ns: dict[str, int] = {}
 
@@ -75,7 +75,7 @@ class LockstepLink:
         return [sample for sample in samples if sample is not None]
 
     def frames(self) -> dict[str, tuple[int, np.ndarray]]:
-        """Latest picture of each observed camera, drawn when the camera's rate makes one due."""
+        """Latest picture of each camera that is heard, drawn when the camera's rate makes one due."""
         for name, camera in self._cameras.items():
             if self.clock.now_ns() >= self._due_ns.get(name, 0):
                 self._draw(name, camera)

@@ -1,6 +1,7 @@
 """The strict configuration of one robot: every hardware number, checked before anything moves."""
 
 from robot.config.joints import Joint, JointConfig, Leg, Prismatic, Revolute, Unit
+from robot.config.log import LogConfig
 from robot.config.reading import ConfigError, Strict, apply_change, check_config
 from robot.config.robot import (
     CameraConfig,
@@ -26,6 +27,7 @@ __all__ = [
     "Leg",
     "LeggedTwin",
     "Link",
+    "LogConfig",
     "Prismatic",
     "RailTwin",
     "ReachTask",

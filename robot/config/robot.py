@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from robot.config.joints import JointConfig, Leg, Unit
+from robot.config.log import LogConfig
 from robot.config.reading import ConfigError, Strict, apply_change, check_config
 from robot.config.tasks import TaskConfig, WalkTask
 from robot.config.twins import LeggedTwin, RailTwin, TwinConfig
@@ -94,9 +95,11 @@ class Safety(Strict):
 
 
 class CameraConfig(Strict):
-    """One camera: its picture, its rate and whether the agent sees it.
+    """One camera: its picture, its rate, whether the agent sees it, and how it is logged.
 
     Args:
+        logged: how the robot process keeps its pictures: png exactly, jpeg not, none not at all;
+            unless said, png of those that the agent sees.
         depth_m: where a fourth channel ends, which tells distance: 0 is at the camera, 255 at this
             distance and beyond. Without, there is none.
     """
@@ -108,6 +111,24 @@ class CameraConfig(Strict):
     observed: bool = False
     depth_m: float | None = Field(gt=0, default=None)
     device: str = ""
+    logged: Literal["png", "jpeg", "none"] | None = None
+
+    @property
+    def log_kind(self) -> str:
+        """How its pictures are logged: "png", "jpeg", or "" for not at all."""
+        said = self.logged or ("png" if self.observed else "none")
+        return "" if said == "none" else said
+
+    @property
+    def heard(self) -> bool:
+        """Whether the robot process takes its pictures."""
+        return self.observed or bool(self.log_kind)
+
+    @model_validator(mode="after")
+    def _keepable(self) -> Self:
+        if self.logged == "jpeg" and self.depth_m is not None:
+            raise ValueError("logged jpeg has no room for distance (depth_m); allowed: png, none")
+        return self
 
     @property
     def channels(self) -> int:
@@ -139,6 +160,7 @@ class RobotConfig(Strict):
         poses: that its starts need: "stand" and "fold" on legs, "home" on a rail.
         learner: settings that learning systems get for this robot, as with `--set learner.KEY`; a
             system that has no such setting goes without.
+        log: how a run's log is kept.
     """
 
     robot: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")
@@ -156,6 +178,12 @@ class RobotConfig(Strict):
     scheduling: Scheduling = Scheduling()
     endpoints: dict[str, str] = {}
     learner: dict[str, Any] = {}
+    log: LogConfig = LogConfig()
+
+    def deciding(self) -> dict[str, Any]:
+        """JSON-ready, without what decides nothing: how the log is kept."""
+        kept = {"log": True, "cameras": {"__all__": {"logged"}}}
+        return self.model_dump(mode="json", exclude=kept)
 
     @property
     def walk(self) -> WalkTask:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import zmq
@@ -55,6 +56,18 @@ class Gate:
         return ""
 
 
+class Witness(Protocol):
+    """Whoever is told what becomes of weights that come."""
+
+    def accepted(self, weights: Weights, data: bytes) -> None:
+        """These are verified; they are handed over when this returns. `data` is what came."""
+        ...
+
+    def refused(self, kind: str, reason: str) -> None:
+        """Some were refused."""
+        ...
+
+
 class Downlink:
     """Keeps the newest verified weights ready; `take` never waits."""
 
@@ -65,6 +78,7 @@ class Downlink:
         keys: Keys | None = None,
         now_ns: Callable[[], int] = time.time_ns,
         context: zmq.Context | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """Connect and start receiving.
 
@@ -74,11 +88,13 @@ class Downlink:
             keys: needed beyond this computer.
             now_ns: clock of the weights' stamps.
             context: for sockets; the process's own by default.
+            witness: is told what becomes of weights, in the receiving thread.
         """
         self.applied = 0
         self.rejected: Counter[str] = Counter()
         self._gate = gate
         self._now_ns = now_ns
+        self._witness = witness
         self._ready: Weights | None = None
         self._in_use: Weights | None = None
         self._last_seen = (-1, -1)
@@ -138,16 +154,21 @@ class Downlink:
             seen = (packed.version, packed.stamp_ns)
             if seen == self._last_seen:
                 return
-            weights = Weights.from_bytes(packed.data.tobytes())
+            data = packed.data.tobytes()
+            weights = Weights.from_bytes(data)
         except (CodecError, WeightsError) as error:
             return self._refuse("damaged", str(error))
         self._last_seen = seen
         if reason := self._gate.refusal(weights):
             return self._refuse(reason.partition(":")[0], reason)
         self._gate.version = weights.version
+        if self._witness is not None:
+            self._witness.accepted(weights, data)
         with self._guard:
             self._ready = weights
 
     def _refuse(self, kind: str, reason: str) -> None:
         self.rejected[kind] += 1
+        if self._witness is not None:
+            self._witness.refused(kind, reason)
         _log.warning("weights refused: %s", reason)

@@ -13,7 +13,6 @@ import zmq
 
 from robot.clock import NS, Clock, Pace
 from robot.config import RobotConfig
-from robot.policy.observe import observed_cameras
 from robot.wire.codec import decode, encode
 from robot.wire.keys import Keys
 from robot.wire.link import Sample
@@ -63,13 +62,14 @@ class ZmqLink:
         self.damaged = 0
         self._clock, self._endpoints, self._patience_s = clock, endpoints, patience_s
         self._keys, self._context = keys, context
-        cameras = observed_cameras(config)
+        cameras = {name: camera for name, camera in config.cameras.items() if camera.heard}
         self._meters = {"sensors": HealthMeter(config.control.sensors_hz)}
         self._meters |= {f"frames-{name}": HealthMeter(c.hz) for name, c in cameras.items()}
         self._ports: _Ports | None = None
         self._waiting: list[Sample] = []
         self._pictures: dict[str, tuple[int, np.ndarray]] = {}
         self._unanswered: dict[int, bytes] = {}
+        self._answers: list[OperatorAck] = []
 
     def open(self) -> None:
         """Connect and wait for the first sample.
@@ -98,7 +98,7 @@ class ZmqLink:
         return samples
 
     def frames(self) -> dict[str, tuple[int, np.ndarray]]:
-        """Latest picture of each observed camera that has sent one."""
+        """Latest picture of each camera that is observed or logged and has sent one."""
         for name, port in self._opened().frames.items():
             data = port.latest()
             if data is None:
@@ -118,6 +118,11 @@ class ZmqLink:
         data = encode(word, 0, time.time_ns(), self._clock.now_ns())
         self._unanswered[word.stamp_ns] = data
         self._opened().operator.send(data)
+
+    def take_answers(self) -> list[OperatorAck]:
+        """The body's answers to words since the last call."""
+        answers, self._answers = self._answers, []
+        return answers
 
     def now_ns(self) -> int:
         """Time on this process's clock."""
@@ -176,6 +181,7 @@ class ZmqLink:
                 log.warning("answer of the body: %s", error)
                 continue
             self._unanswered.pop(answer.stamp_ns, None)
+            self._answers.append(answer)
             if answer.reason:
                 log.warning("the body refused '%s': %s", answer.word, answer.reason)
         for data in self._unanswered.values():

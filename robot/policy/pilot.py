@@ -28,6 +28,18 @@ class Source(Protocol):
         ...
 
 
+class PilotWitness(Protocol):
+    """Whoever is told what a pilot does with weights; must be quick."""
+
+    def taken(self, weights: Weights) -> None:
+        """These make the policy from now on."""
+        ...
+
+    def unfit(self, weights: Weights, reason: str) -> None:
+        """These were verified and make no policy."""
+        ...
+
+
 class LivePilot:
     """A pilot with the newest weights; flies its first policy until some have come.
 
@@ -36,15 +48,22 @@ class LivePilot:
         source: of weights.
         make_policy: builds a policy from weights; called between two steps, so it must be quick.
         clock: of the age before the first weights.
+        witness: is told what becomes of them, between two steps.
 
     Attributes:
         failed: weights that were verified and still made no policy.
     """
 
     def __init__(
-        self, first: Policy[Any], source: Source, make_policy: MakePolicy, clock: Clock
+        self,
+        first: Policy[Any],
+        source: Source,
+        make_policy: MakePolicy,
+        clock: Clock,
+        witness: PilotWitness | None = None,
     ) -> None:
         self.failed = 0
+        self._witness = witness
         self._policy = first
         self._source, self._make_policy = source, make_policy
         self._clock = clock
@@ -56,9 +75,13 @@ class LivePilot:
         if weights is not None:
             try:
                 self._policy = self._make_policy(weights)
+                if self._witness is not None:
+                    self._witness.taken(weights)
             except ValueError as error:
                 self.failed += 1
                 log.error("weights %d make no policy, kept the old: %s", weights.version, error)
+                if self._witness is not None:
+                    self._witness.unfit(weights, str(error))
         return self._policy
 
     def age_ns(self) -> int:

@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Weights:
     stamp_ns: int = 0
     rollback: bool = False
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of all fields and of every array's name, type, shape and bytes."""
         digest = hashlib.sha256(json.dumps(self._facts(), sort_keys=True).encode())

@@ -179,7 +179,9 @@ class LogWriter:
     def _turn(self, stamp_ns: int) -> None:
         """Go on in another file when it is time; the old one is finished in a thread."""
         old, most = self._part, self._rotation
-        if old.size < most.size and old.age_ns(stamp_ns) < most.minutes * 60 * NS:
+        if old.began_ns is None:  # an empty file is never left
+            return
+        if old.size < most.size and stamp_ns - old.began_ns < most.minutes * 60 * NS:
             return
         self._part = _Part(*self._place, {**self._about, CONTINUES: old.path.name})
         self._before += old.size
@@ -189,14 +191,14 @@ class LogWriter:
 
 
 class _Part:
-    """One file of a log."""
+    """One file of a log; `began_ns` is the stamp of its first record."""
 
     def __init__(self, directory: Path, name: str, about: Mapping[str, str]) -> None:
         self.path, self._file = next_file(directory, name)
         stream = cast(Any, self._file)
         self._mcap = Writer(stream, index_types=IndexType.METADATA, use_chunking=False)
         self._channels: dict[str, tuple[str, int]] = {}
-        self._began_ns: int | None = None
+        self.began_ns: int | None = None
         try:
             self._mcap.start(profile="", library="reverie")
             self._mcap.add_metadata(ABOUT, dict(about))
@@ -209,15 +211,11 @@ class _Part:
     def size(self) -> int:
         return self._file.tell()
 
-    def age_ns(self, stamp_ns: int) -> int:
-        """From the file's first record to one of this stamp."""
-        return 0 if self._began_ns is None else stamp_ns - self._began_ns
-
     def write(self, topic: str, form: Form, data: bytes, stamp_ns: int, sequence: int) -> None:
         channel = self._channel(topic, form)
         self._mcap.add_message(channel, stamp_ns, data, stamp_ns, sequence)
-        if self._began_ns is None:
-            self._began_ns = stamp_ns
+        if self.began_ns is None:
+            self.began_ns = stamp_ns
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -42,7 +42,7 @@ class Ancestor:
         """
         digest = hashlib.sha256()
         for name, tensor in sorted(self.saved[1].items()):
-            digest.update(name.encode() + tensor.contiguous().view(-1).numpy().tobytes())
+            digest.update(name.encode() + tensor.float().numpy().tobytes())
         return {
             "run": str(self.folder.path.resolve()),
             "updates": self.saved[0],

@@ -19,7 +19,6 @@ from robot.wire.spec import RobotSpec, Spec
 from robot.wire.transition import Transition
 
 PORTION = 512  # transitions that are read at once
-PLACE = ("index", "episode", "step", "weights_version")
 LOGS = ("robot", "learner")  # names of a run's logs, in the order in which they are preferred
 Plan = Mapping[str, Any]
 
@@ -39,14 +38,18 @@ class Log:
     plan: Plan
 
 
-def find_log(path: Path) -> Log:
+def find_log(path: Path, robot: RobotConfig | None = None) -> Log:
     """The log that a file, a folder of log files, or a run's folder holds.
+
+    Args:
+        path: see above.
+        robot: whose log it is, where it does not say so itself, as imported ones do not.
 
     Raises:
         ConfigError: when there is none, or it does not say whose it is.
     """
     files = log_paths(path)
-    return Log(path.resolve(), tuple(files), _plan(files[0]))
+    return Log(path.resolve(), tuple(files), _plan(files[0], robot))
 
 
 def log_paths(path: Path) -> list[Path]:
@@ -73,14 +76,16 @@ def _files(path: Path) -> list[Path]:
     return []
 
 
-def _plan(path: Path) -> Plan:
+def _plan(path: Path, robot: RobotConfig | None) -> Plan:
     file = LogFile(path)
     next(file.records(), None)  # what a log is about stands before its first record
+    if "plan" not in file.about and robot is not None:
+        return {"robot": robot.model_dump(mode="json")}
     try:
         plan = json.loads(file.about["plan"])
     except (KeyError, ValueError):
         said = file.fault or f"{path}: does not say which robot it is of"
-        raise ConfigError(f"--offline {said}; logs of reverie train and reverie act do") from None
+        raise ConfigError(f"--offline {said}; say it by --robot, with its YAML file") from None
     if not isinstance(plan, dict) or not {"robot", "environment"} & plan.keys():
         raise ConfigError(f"--offline {path}: is neither of a robot nor of an environment")
     return plan
@@ -173,6 +178,14 @@ def transitions(
         rows = index.rows[start : min(start + PORTION, end)]
         arrays = index.read(start, len(rows), keys)
         for t, row in enumerate(rows):
-            place = (int(row[name]) for name in PLACE)
-            held = {key: values[t] for key, values in arrays.items()}
-            yield Transition(*index.streams[row["stream"]], *place, bool(row["valid"]), held)
+            robot, run = index.streams[row["stream"]]
+            yield Transition(
+                robot=robot,
+                run=run,
+                index=int(row["index"]),
+                episode=int(row["episode"]),
+                step=int(row["step"]),
+                weights_version=int(row["weights_version"]),
+                valid=bool(row["valid"]),
+                arrays={key: values[t] for key, values in arrays.items()},
+            )

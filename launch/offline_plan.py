@@ -21,7 +21,7 @@ from launch.offline_logs import (
 from launch.run_folder import Plan
 from learner.systems import build_agent
 from learner.train.conservative import Conservatism, kept_near
-from robot.config import ConfigError, RobotConfig, apply_change, check_config
+from robot.config import ConfigError, RobotConfig, apply_change, check_config, load_config
 from robot.policy.observe import robot_spec
 from robot.tasks import make_task
 
@@ -103,6 +103,7 @@ def make_offline_plan(
     seed: int,
     changes: Sequence[str],
     lessons: Lessons,
+    robot: Path | None = None,
 ) -> OfflinePlan:
     """Check everything that decides such a run.
 
@@ -113,12 +114,14 @@ def make_offline_plan(
         seed: of everything that is random.
         changes: `key=value`; keys that begin with `learner.` are the system's, others the robot's.
         lessons: how the logs are learnt from.
+        robot: YAML file of the robot, for logs that do not say whose they are.
 
     Raises:
         ConfigError: naming what cannot be used and why.
     """
     lessons.check()
-    logs = tuple(find_log(path) for path in paths)
+    mine = load_config(robot) if robot else None
+    logs = tuple(find_log(path, mine) for path in paths)
     for log in logs[1:]:
         check_alike(log, logs[0])
     of = _environment_plan if "environment" in logs[0].plan else _robot_plan

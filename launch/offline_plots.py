@@ -20,7 +20,7 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     _values(right, report["values"])
     for axes in (left, middle, right):
         axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")
 
 
 def _losses(axes: Axes, losses: Sequence[Mapping[str, Any]], chosen: int) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 
 from launch.offline_plots import plot
 from launch.offline_run import OfflineRun
 from launch.run_folder import write_json
 from learner.agent import Agent
-from learner.model.open_loop import Foretold, foretell, open_loop_errors
+from learner.model.open_loop import open_loop_errors
 from learner.train.action_shift import actions, shift
 from learner.train.calibration import calibration, values
 from learner.train.conservative import actor_critic_of
-from learner.train.examination import Chunks, prepared, untouched
+from learner.train.examination import Chunks
+from learner.train.insight import Glance, look
 from learner.train.replay import Replay
 from learner.train.sampling import EpisodeChunks, Sampler, UniformChunks
 
@@ -43,8 +45,11 @@ def write_report(lesson: OfflineRun, summary: Mapping[str, Any]) -> str:
     folder = lesson.folder.path / "offline"
     folder.mkdir(exist_ok=True)
     write_json(folder / "report.json", report)
-    (folder / "report.md").write_text(as_markdown(report))
-    plot(report, folder / "report.png")
+    half = folder / f".report.{os.getpid()}"
+    half.write_text(as_markdown(report))
+    half.replace(folder / "report.md")
+    plot(report, half)
+    half.replace(folder / "report.png")
     return f"How well it foretells, values and keeps to the logs: {folder / 'report.md'}"
 
 
@@ -54,27 +59,11 @@ def foresight(agent: Agent, held: Replay) -> dict[str, Any]:
     None where there is nothing to compare; `persistence` believes that nothing changes.
     """
     for horizon in (HORIZON, 20, 10, 5):
-        chunks = drawn(held, CONTEXT + horizon)
-        if chunks is not None:
-            found = _foretold(agent, chunks)
-            return {
-                key: {
-                    "foretold": _numbers(errors.foretold),
-                    "persistence": _numbers(errors.persistence),
-                    "seen": _numbers(errors.seen),
-                    "rms": _numbers(errors.rms),
-                }
-                for key, errors in open_loop_errors(found).items()
-            }
+        found = look(agent, held, Glance(CONTEXT, horizon, CHUNKS, FUTURES), [SEED])
+        if found is not None:
+            errors = open_loop_errors(found).items()
+            return {key: {k: _numbers(v) for k, v in asdict(e).items()} for key, e in errors}
     return {}
-
-
-def _foretold(agent: Agent, chunks: Chunks) -> Foretold:
-    with untouched(agent), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        rewarded = prepared(agent, chunks)["reward"]
-        batch = {key: torch.as_tensor(value) for key, value in chunks.items()}
-        return foretell(agent.model, {**batch, "reward": rewarded}, CONTEXT, FUTURES)
 
 
 def judged_behaviour(agent: Agent, held: Replay) -> dict[str, Any]:

@@ -75,9 +75,9 @@ class Train:
 class Learn:
     """Learn from what the robots of a run send, until Ctrl-C, or from logs alone.
 
-    Examples: reverie learn --run runs/mine
+    Example: reverie learn --run runs/mine
 
-    reverie learn --offline runs/mine --system reverie --updates 5000 --run runs/from-logs
+    From logs: reverie learn --offline runs/mine --system reverie --minutes 15 --run runs/new
 
     Args:
         run: the run's folder; its plan says what learns. From logs, that of the new run:
@@ -85,6 +85,7 @@ class Learn:
         keys: key file, needed where robots are on other computers.
         offline: logs to learn from at full speed, without a robot: files, folders of logs or
             folders of runs, of one robot. All further options are for this.
+        robot: the robot's YAML file, for logs that do not say whose they are.
         system: what learns.
         preset: its settings.
         updates: in all; 10000 unless this or --minutes is given.
@@ -103,6 +104,7 @@ class Learn:
     run: Path | None = None
     keys: Path | None = None
     offline: tuple[Path, ...] = ()
+    robot: Path | None = None
     system: str = "reverie"
     preset: str = "cpu"
     updates: int | None = None
@@ -131,7 +133,7 @@ class Learn:
         budget = make_budget(self.updates, self.minutes, self.patience)
         lessons = Lessons(self.validation, self.split_seed, self.every, self.cloning, self.caution)
         what = self.offline, self.system, self.preset, self.seed, self.changes
-        return run_offline(make_offline_plan(*what, lessons), self.run, budget)
+        return run_offline(make_offline_plan(*what, lessons, self.robot), self.run, budget)
 
 
 @dataclass(frozen=True)

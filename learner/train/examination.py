@@ -47,11 +47,13 @@ def examine(agent: Agent, batches: Sequence[Chunks], seed: int) -> dict[str, flo
         seed: of its chances; equal ones give equal losses.
     """
     sums: dict[str, float] = {}
+    updates = [update for update in agent.updates if isinstance(update, Update)]
     with untouched(agent), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for batch in batches:
-            for name, loss in _model_losses(agent, batch).items():
-                sums[name] = sums.get(name, 0.0) + float(loss) / len(batches)
+            losses, updates = _model_losses(agent, batch, updates)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + loss / len(batches)
     return {**sums, "loss": sum(sums.values())}
 
 
@@ -75,10 +77,14 @@ def prepared(agent: Agent, batch: Chunks) -> dict[str, Tensor]:
     return tensors
 
 
-def _model_losses(agent: Agent, batch: Chunks) -> dict[str, Tensor]:
-    lesson = Lesson(prepared(agent, batch))
-    for update in agent.updates:
-        if isinstance(update, Update):
-            update.loss(lesson)
-    metrics = lesson.metrics.items()
-    return {name.removeprefix(MODEL): loss for name, loss in metrics if name.startswith(MODEL)}
+def _model_losses(
+    agent: Agent, batch: Chunks, updates: Sequence[Update]
+) -> tuple[dict[str, float], list[Update]]:
+    """Losses of the model by name, and those of the updates that tell any."""
+    lesson, losses, telling = Lesson(prepared(agent, batch)), {}, []
+    for update in updates:
+        update.loss(lesson)
+        names = [n for n in lesson.metrics if n.startswith(MODEL) and n not in losses]
+        losses |= {name: float(lesson.metrics[name]) for name in names}
+        telling += [update] if names else []
+    return {name.removeprefix(MODEL): loss for name, loss in losses.items()}, telling

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from launch.run_folder import Plan, RunFolder
 from launch.train import make_plan
 from learner.train.checkpoint import Checkpoints
 from learner.train.weights import load_weights
-from robot.wire.log import LogWriter
+from robot.wire.log import LogReader, LogWriter
 from robot.wire.transition import Transition
 
 POINT = Path(__file__).parents[2] / "hardware_configs/point_mass.yaml"
@@ -23,6 +25,7 @@ SMALL = (
     *("prefill=60", "pretrain=2", "batch=4", "length=8", "units=16", "deter=16", "layers=1"),
     *("starts=8", "stoch=2", "classes=4", "bins=15", "depth=2", "horizon=4", "sync_steps=10"),
 )
+SEEING = "cameras.front.observed=true"
 PUSH = 0.2  # how far a whole action moves the cart in a step
 
 
@@ -43,6 +46,7 @@ def write_log(
     plan: Plan | None = None,
     run: str = "made-up",
     lost: Sequence[int] = (),
+    says: bool = True,
 ) -> Path:
     """Write a log of a cart that goes where it is pushed; being near 0 is rewarded.
 
@@ -53,10 +57,11 @@ def write_log(
         plan: whose log it claims to be.
         run: name of the stream.
         lost: indices at which the body did not follow.
+        says: whether it says whose it is.
     """
     plan = plan or point_plan()
     spec, rng = plan_spec(plan), np.random.default_rng(episodes)
-    log = LogWriter(folder, "robot", {"plan": json.dumps(plan.as_dict())})
+    log = LogWriter(folder, "robot", {"plan": json.dumps(plan.as_dict())} if says else {})
     index = 0
     for episode in range(episodes):
         place = rng.uniform(-1, 1)
@@ -145,6 +150,7 @@ def test_the_weights_are_those_of_the_best_look(learnt: Path) -> None:
     np.testing.assert_array_equal(given.arrays[name], kept)
 
 
+@pytest.mark.slow
 def test_it_goes_on_bit_for_bit(log: Path) -> None:
     whole, parts = log.parent / "whole", log.parent / "parts"
     assert learn(log, whole, "--updates", "6", "--patience", "0") == 0
@@ -183,6 +189,7 @@ def test_an_actor_can_be_held_to_the_log_and_a_dream_be_feared(log: Path) -> Non
     assert given and not any("doubt" in name for name in given.arrays)
 
 
+@pytest.mark.slow
 def test_a_planner_learns_from_logs_and_has_no_values(log: Path) -> None:
     run = log.parent / "planet"
     tiny = ("batch=4", "length=8", "units=16", "hidden=16", "deter=16", "layers=1", "stoch=4")
@@ -203,7 +210,7 @@ def test_a_planner_learns_from_logs_and_has_no_values(log: Path) -> None:
         (["--cloning", "-1"], "--cloning -1: allowed is 0 or more"),
         (["--system", "planet", "--cloning", "1"], "planet has no actor"),
         (["--set", "learner.length=300"], "hold no chunk of 300 steps to learn from"),
-        (["--set", "control.control_hz=10"], "--set: control_hz is 10, and 20 in"),
+        (["--set", SEEING], "--set: image_front is sensed, and not in"),
         (["--set", "learner.nonsense=1"], "nonsense"),
     ],
 )
@@ -220,7 +227,7 @@ def test_what_cannot_be_asked_for_is_said(
 def test_logs_of_different_robots_and_tasks_are_told_apart(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    others = {"control.control_hz=10": "control_hz is 10, and 20 in"}
+    others = {SEEING: "image_front is sensed, and not in"}
     others["task.margin=0.5"] = "task.margin is 0.5, and 0.25 in"
     for number, (change, said) in enumerate(others.items()):
         other = write_log(tmp_path / str(number), 2, plan=point_plan(change))
@@ -228,6 +235,18 @@ def test_logs_of_different_robots_and_tasks_are_told_apart(
         assert cli.main(words) == 2
         assert said in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_log_that_does_not_say_whose_it_is_is_told_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, run = write_log(tmp_path / "log", 8, says=False, lost=[30, 31]), tmp_path / "run"
+    assert learn(log, run) == 2
+    assert "does not say which robot it is of; say it by --robot" in capsys.readouterr().err
+    assert learn(log, run, "--updates", "1", "--robot", str(POINT)) == 0
+    told = summary(run)["offline"]
+    assert (told["logged"], told["invalid"]) == (160, 2)
+    assert told["taught"] + told["held_out"] == 158
 
 
 def test_no_log_is_said_and_so_is_no_run(
@@ -243,6 +262,7 @@ def test_no_log_is_said_and_so_is_no_run(
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_logs_that_changed_are_not_gone_on_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,3 +271,71 @@ def test_logs_that_changed_are_not_gone_on_with(
     write_log(log, 3, run="another")
     assert learn(log, run, "--updates", "4") == 2
     assert "learnt from 120 logged steps, and there are 180 now" in capsys.readouterr().err
+
+
+def live(run: Path, begin: Path, *more: str) -> list[str]:
+    """Words that begin a run on the twin with what another one learnt."""
+    robot = ["train", str(POINT), "--twin", "mujoco", "--clock", "lockstep", "--run", str(run)]
+    return [*robot, "--from", str(begin), *small(), *more]
+
+
+@pytest.mark.slow
+def test_a_run_begins_with_what_logs_taught_and_is_resumed(learnt: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cli.main(live(run, learnt, "--steps", "30")) == 0
+    best, now = (Checkpoints(p).load() for p in (learnt / "offline" / "best", run / "checkpoints"))
+    assert best and now and best[0] == now[0] > 0
+    assert all(np.array_equal(best[1][k].float(), now[1][k].float()) for k in best[1])
+    said = json.loads((run / "plan.json").read_text())["begun_from"]
+    assert said["run"] == str(learnt) and said["updates"] == best[0] and said["logs"] == []
+    steps = list(LogReader(run / "log", "robot").transitions())
+    assert len(steps) == 30 and all(step.weights_version > 0 for step in steps)
+    assert cli.main(live(run, learnt, "--steps", "90")) == 0
+    assert summary(run)["updates"] > best[0] and summary(run)["transitions"]["logged"] == 90
+
+
+def test_the_logs_are_learnt_from_at_once_where_that_is_asked_for(
+    learnt: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert cli.main(live(run, learnt, "--steps", "20", "--with-logs")) == 0
+    said = json.loads((run / "plan.json").read_text())["begun_from"]
+    assert said["logs"] == [str(learnt.parent / "log")]
+    assert summary(run)["updates"] > said["updates"], "fewer steps than prefill, but logs are there"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "learner.units=24"], "give this run the preset and the --set learner.*"),
+        (["--system", "daydreamer"], "learnt by reverie, and this run by daydreamer"),
+        (["--set", SEEING], "image_front is sensed, and not there"),
+    ],
+)
+def test_what_a_run_cannot_begin_with_is_said_before_anything_is_written(
+    words: list[str], said: str, learnt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = live(tmp_path / "run", learnt)
+    if "--system" in words:
+        asked = asked[: asked.index("--set")]
+    assert cli.main([*asked, *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_logs_of_no_run_are_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", str(POINT), "--twin", "mujoco", "--with-logs"]) == 2
+    assert "--with-logs: of which run? Name it by --from" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_logs_teach_a_policy_that_is_tried_and_goes_on_live(log: Path, tmp_path: Path) -> None:
+    taught, onwards = tmp_path / "taught", tmp_path / "onwards"
+    reverie = [sys.executable, "-m", "launch.cli"]
+    learning = ["learn", "--offline", str(log), "--run", str(taught), "--updates", "20", *small()]
+    trying = ["evaluate", str(taught), "--episodes", "1", "--seconds", "1"]
+    for words in (learning, trying, live(onwards, taught, "--steps", "70")):
+        subprocess.run([*reverie, *words], check=True, timeout=240)
+    assert json.loads((taught / "evaluation" / "evaluation.json").read_text())["episodes"]
+    assert summary(onwards)["updates"] > summary(taught)["offline"]["chosen_update"]

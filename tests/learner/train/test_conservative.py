@@ -19,6 +19,7 @@ from learner.model.nets import Hidden, Style, uniform_average
 from learner.model.rssm import State
 from learner.model.world_model import Dream
 from learner.train.conservative import Conservatism, actor_critic_of, kept_near, without_doubt
+from robot.wire.spec import discrete
 
 Make = Callable[..., Any]
 
@@ -111,7 +112,8 @@ def test_a_cautious_agent_learns_and_its_own_tensors_are_known_by_name(
 ) -> None:
     plain = set(tiny("reverie").tensors())
     agent = kept_near(tiny("reverie"), Conservatism(caution=0.5))
-    assert isinstance(agent.behaviour.reward, Caution)
+    behaviour = actor_critic_of(agent.behaviour)
+    assert behaviour and isinstance(behaviour.reward, Caution)
     more = set(agent.tensors()) - plain
     assert more and not any(without_doubt(name) for name in more)
     assert all(without_doubt(name) for name in plain)
@@ -124,7 +126,7 @@ def test_a_cautious_agent_learns_and_its_own_tensors_are_known_by_name(
 def test_the_behaviour_of_the_task_is_found(tiny: Make) -> None:
     behaviour = tiny("reverie").behaviour
     assert isinstance(behaviour, ActorCritic) and actor_critic_of(behaviour) is behaviour
-    explorer = Explorer(RandomPlay(None), behaviour, Phase(1))
+    explorer = Explorer(RandomPlay(discrete(2)), behaviour, Phase(1))
     assert actor_critic_of(explorer) is behaviour
     assert isinstance(behaviour.reward, TaskReward)
-    assert actor_critic_of(RandomPlay(None)) is None
+    assert actor_critic_of(RandomPlay(discrete(2))) is None

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from launch.compose import PolicyMaker
 from launch.environments import EnvironmentPlan, read_environment_plan
+from launch.inside import look_at_run
 from launch.run_folder import RunFolder, versions, write_json
 from launch.trial import Trial, read_weights
 from launch.worlds import EnvironmentWorld
@@ -63,6 +64,7 @@ def try_in_environment(folder: RunFolder, asked: Trial, out: Path) -> int:
             f"over {episodes} episodes",
             highlight=False,
         )
+    look_at_run(folder, out / "inside")
     console.print(f"All figures: {out}", highlight=False)
     return 0
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from launch.environment_trial import try_in_environment
 from launch.gait import Check
+from launch.inside import look_at_run
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.trial import Episode, Trial, open_twin, read_weights, run_trial, trial_plan
 from launch.video import captioned, write_video
@@ -65,6 +66,7 @@ def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
     result |= {"run": str(run), "video": video.name, "video_seed": shown.seed}
     write_json(out / "evaluation.json", result)
     _print(console, yardstick, result)
+    look_at_run(folder, out / "inside")
     console.print(f"Film, plot and all figures: {out}", highlight=False)
     return 0
 

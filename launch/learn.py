@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.compose import make_trainer, plan_spec
+from launch.inside import Inside
 from launch.offline_plan import CLOCK as OFFLINE
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.signals import until_signal
@@ -60,6 +61,7 @@ class Learner:
         steps = self.trainer.taken
         self.metrics = Metrics(folder.path / "tensorboard", clock, from_step=steps)
         self.latest: dict[str, float] = {}
+        self.inside = Inside(self.trainer, plan, folder, self.metrics)
         self._updates_before = self.trainer.updates
         self._began_s = time.monotonic()
         self._due = {"publish": 0.0, "save": self._began_s, "ledger": 0.0}
@@ -79,6 +81,7 @@ class Learner:
                 self._publish()
             if self._time("save", settings.checkpoint_s):
                 self.trainer.save(self.checkpoints, {})
+            self.inside.look_if_due(self.trainer.taken)
             if self._time("ledger", LEDGER_S):
                 self.write_ledger()
 
@@ -90,8 +93,9 @@ class Learner:
         self.publisher.close()
         self.server.close()
         self.log.close()
-        self.metrics.close()
         self.write_ledger()
+        self.inside.last(self.trainer.taken)
+        self.metrics.close()
 
     def write_ledger(self) -> None:
         """Write what the display and the summary want to know."""

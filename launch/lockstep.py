@@ -16,6 +16,7 @@ from typing import Any
 from launch.compose import exploring, make_trainer
 from launch.display import View
 from launch.environments import AnyPlan
+from launch.inside import Inside
 from launch.records import Records
 from launch.run_folder import Plan, RunFolder
 from launch.summary import Outcome, peak_rss_mb, write_summary
@@ -86,6 +87,7 @@ class LockstepRun:
         self.wall = RealClock()
         self.metrics = Metrics(folder.path / "tensorboard", self.wall, from_step=self.start.index)
         self.latest: dict[str, float] = {}
+        self.inside = Inside(self.trainer, plan, folder, self.metrics)
         self._given: Weights | None = None
         self._note_process("start")
 
@@ -129,6 +131,7 @@ class LockstepRun:
         for step in rollout(self.world, pilot, self.start, self._reviving(stop)):
             self._record(step)
             self._learn(step)
+            self.inside.look_if_due(step.index)
             now = time.monotonic()
             if now - shown > 0.5:
                 shown = now
@@ -222,6 +225,7 @@ class LockstepRun:
         if self.trainer.updates:
             weights = self.trainer.weights(self.world.now_ns())
             self.folder.write_weights(weights)
+        self.inside.last(self.start.index)
         self.metrics.close()
         return write_summary(self.folder, self.plan, self._outcome())
 

@@ -6,11 +6,14 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import torch
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from robot.clock import NS, Clock
@@ -100,6 +103,17 @@ class Metrics:
         line = {name: mean if math.isfinite(mean) else None for name, mean in means.items()}
         self._lines.write(json.dumps({"step": step, "time_s": round(time_s, 3), **line}) + "\n")
         return means
+
+    def show(self, name: str, picture: bytes, step: int) -> None:
+        """Write a picture for TensorBoard, as a file has it: a PNG, or a GIF that moves."""
+        width, height = Image.open(BytesIO(picture)).size
+        image = Summary.Image(
+            height=height, width=width, colorspace=3, encoded_image_string=picture
+        )
+        summary = Summary(value=[Summary.Value(tag=name, image=image)])
+        writer = self._events.file_writer
+        assert writer is not None
+        writer.add_summary(summary, step)
 
     def close(self) -> None:
         """Close the files; what was not reported is dropped."""

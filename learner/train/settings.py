@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from robot.config import Strict
 
@@ -23,6 +23,9 @@ def _odd(count: int) -> int:
 Bins = Annotated[int, Field(ge=3), AfterValidator(_odd)]
 
 
+INSIDE_S = 600.0
+
+
 class Settings(Strict):
     """Settings of training, apart from the algorithm's own.
 
@@ -39,6 +42,7 @@ class Settings(Strict):
         noise_correlation: of the exploration noise of two successive steps; 0 is white noise.
         publish_s: seconds between two publications of weights in real time.
         checkpoint_s: seconds between two checkpoints.
+        inside_s: seconds between two looks at what the model foretells; 0 for none.
         bfloat16: whether the learner computes in bfloat16, with float32 masters of all weights.
         keys: observation keys that are read; "vectors" stands for all that are no pictures.
     """
@@ -55,8 +59,14 @@ class Settings(Strict):
     noise_correlation: float = Field(default=0.0, ge=0, lt=1)
     publish_s: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=60.0, gt=0)
+    inside_s: float = Field(default=INSIDE_S, ge=0)
     bfloat16: bool = True
     keys: tuple[str, ...] = ("vectors",)
+
+    @model_serializer(mode="wrap")
+    def _told(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """All settings but the usual `inside_s`, so that runs from before it existed go on."""
+        return {k: v for k, v in told(self).items() if (k, v) != ("inside_s", INSIDE_S)}
 
     def acting(self) -> Self:
         """The same for an agent that only acts: in float32."""

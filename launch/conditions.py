@@ -34,7 +34,7 @@ class Condition:
     @property
     def about(self) -> str:
         """What it means, in words."""
-        said = [f"{one.strength:g}: {KINDS[one.kind].about}" for one in self.perturbations]
+        said = [KINDS[one.kind].about for one in self.perturbations]
         return "; ".join(said) or "as trained"
 
 

@@ -79,7 +79,13 @@ def trial(
     plan: EnvironmentPlan, weights: Weights, noise: Noise, episodes: int, seed: int
 ) -> list[float]:
     """Returns of episodes; equal arguments give equal ones."""
-    policy = PolicyMaker(plan, noise)(weights)
+    return live_in_environment(plan, PolicyMaker(plan, noise)(weights), episodes, seed)
+
+
+def live_in_environment(
+    plan: EnvironmentPlan, policy: Policy[Any], episodes: int, seed: int
+) -> list[float]:
+    """Returns of episodes by any policy; equal seeds give equal starts, none of them trained on."""
     world = EnvironmentWorld(replace(plan, seed=FRESH + seed))
     try:
         return _live(world, policy, episodes)

@@ -14,21 +14,53 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from launch.candidates import Candidate, read_candidate
+from launch.conditions import Condition
 from launch.environment_trial import try_in_environment
+from launch.evaluate_runs import evaluate_runs, frames_from, whole
 from launch.gait import Check
 from launch.inside import look_at_run
+from launch.report import Media, write_report
 from launch.run_folder import Plan, RunFolder, versions, write_json
-from launch.trial import Episode, Trial, open_twin, read_weights, run_trial, trial_plan
+from launch.study import Outcome, describe
+from launch.trial import Episode, Trial, open_twin, trial_plan, try_policy
 from launch.video import captioned, write_video
 from launch.yardsticks import Yardstick, yardstick_of
 from robot.clock import SteppedClock
-from robot.wire.weights import Weights
+from robot.config import ConfigError
 
 PICTURE = (360, 480)
 
 
-def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
-    """Try the latest policy of a run and write evaluation.json, a film and a reward plot.
+def run_evaluate(
+    runs: Sequence[Path], trial: Trial, out: Path | None = None, perturb: Sequence[str] = ()
+) -> int:
+    """Try the latest policies of runs.
+
+    One run, undisturbed, is told in full (`evaluate_run`); several runs, or perturbations, are
+    compared (`launch/evaluate_runs.py`).
+
+    Args:
+        runs: folders of runs.
+        trial: how often, how long, from which start, on which twin.
+        out: folder of the results.
+        perturb: words of `--perturb`.
+
+    Returns:
+        Exit code 0; whether the policies can do their tasks is a result, not an error.
+
+    Raises:
+        ConfigError, WeightsError: naming what cannot be used; nothing is written then.
+    """
+    if not runs:
+        raise ConfigError("RUN: allowed is one folder of a run, or more")
+    if len(runs) == 1 and not perturb:
+        return evaluate_run(runs[0], trial, out)
+    return evaluate_runs(runs, trial, perturb, out)
+
+
+def evaluate_run(run: Path, trial: Trial, out: Path | None = None) -> int:
+    """Try the latest policy of a run and write evaluation.json, film, reward plot and report.
 
     Of a run in an environment, the returns alone (`launch/environment_trial.py`).
 
@@ -46,11 +78,11 @@ def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
     folder, console = RunFolder(run), Console()
     if "environment" in folder.saved_plan():
         return try_in_environment(folder, trial, out or run / "evaluation")
-    plan = trial_plan(folder.read_plan(), trial)
-    weights, trial = read_weights(folder, plan), trial.on(plan.robot)
-    out = out or run / "evaluation"
+    candidate = read_candidate(run, trial)
+    plan = trial_plan(candidate.plan, trial)
+    trial, out = trial.on(plan.robot), out or run / "evaluation"
     with _progress(console) as progress:
-        wanted = run_trial(plan, weights, trial)
+        wanted = try_policy(plan, candidate.policy(plan, trial.seed), trial)
         episodes = list(_shown(progress, "acting", wanted, trial.episodes))
         yardstick = yardstick_of(plan, trial)
         shown = median_episode(episodes, yardstick.rewards[0])
@@ -60,11 +92,13 @@ def run_evaluate(run: Path, trial: Trial, out: Path | None = None) -> int:
         video = write_video(out / "evaluation", pictures, PICTURE, hz)
     plot(episodes, yardstick, hz, out / "evaluation.png")
     result = report(plan, yardstick, episodes) | {
-        "trial": {**asdict(trial), "twin": plan.twin},
-        "weights": _about(weights),
+        "trial": {**trial.as_dict(), "twin": plan.twin},
+        "weights": candidate.weights,
     }
     result |= {"run": str(run), "video": video.name, "video_seed": shown.seed}
     write_json(out / "evaluation.json", result)
+    outcome = Outcome(candidate.name, Condition(), trial, plan, yardstick, episodes)
+    _write_report(out / "report.html", candidate, outcome, shown)
     _print(console, yardstick, result)
     look_at_run(folder, out / "inside")
     console.print(f"Film, plot and all figures: {out}", highlight=False)
@@ -127,8 +161,11 @@ def plot(episodes: Sequence[Episode], yardstick: Yardstick, hz: float, path: Pat
     figure.savefig(path, dpi=110)
 
 
-def _about(weights: Weights) -> dict[str, Any]:
-    return {"version": weights.version, "updates": weights.updates, "sha256": weights.sha256}
+def _write_report(path: Path, candidate: Candidate, outcome: Outcome, shown: Episode) -> None:
+    """The same figures and frames of the same episode as a page."""
+    told = whole([{**describe([outcome]), "runs": [candidate.as_dict()], "left_out": {}}])
+    told |= {"configuration": {outcome.plan.robot.robot: outcome.plan.as_dict()}}
+    write_report(path, told, [Media(frames_from(outcome, shown))])
 
 
 def _line(yardstick: Yardstick, episode: Episode) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from learner.train.checkpoint import Checkpoints
 from robot.config import ConfigError, RobotConfig, check_config
 from robot.policy.interface import Policy
 
+NAMED = ("system", "preset", "twin", "clock", "seed")  # keys of a plan that are plain
+
 
 def is_rivals(data: Mapping[str, Any]) -> bool:
     """Whether a saved plan is that of a rival's run."""
@@ -31,12 +33,12 @@ def read_rival_plan(folder: RunFolder) -> RivalPlan:
     """
     if find_spec("stable_baselines3") is None:
         raise ConfigError(f"{folder.path}: is a rival's run; {MISSING}")
-    data, source = folder.saved_plan(RivalPlan.__dataclass_fields__), str(folder.plan_file)
+    data, source = folder.saved_plan(("robot", "settings", *NAMED)), str(folder.plan_file)
     usual = rival_settings(data["system"], data["preset"])
     return RivalPlan(
         robot=check_config(RobotConfig, data["robot"], source),
         settings=check_config(type(usual), data["settings"], source),
-        **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
+        **{key: data[key] for key in NAMED},
     )
 
 

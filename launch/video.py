@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -30,17 +32,24 @@ def write_video(
     Raises:
         OSError: when the file cannot be read back as a film.
     """
-    height, width = size
-    path = stem.with_suffix(".mp4")
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), hz, (width, height))
-    if not writer.isOpened():
-        path.unlink(missing_ok=True)
-        return write_gif(stem.with_suffix(".gif"), pictures, hz)
-    for picture in pictures:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    writer.release()
-    _check(path, size)
-    return path
+    return _write(stem.with_suffix(".mp4"), "mp4v", pictures, size, hz)
+
+
+def write_web_video(
+    stem: Path, pictures: Iterable[np.ndarray], size: tuple[int, int], hz: float
+) -> Path:
+    """Write a film that browsers play: WebM with VP8 where OpenCV can write it, else gif.
+
+    Args:
+        stem: its path without the suffix, which is .webm or .gif.
+        pictures: (H, W, 3) RGB bytes each; H and W must be even.
+        size: (H, W) of each.
+        hz: pictures per second.
+
+    Raises:
+        OSError: when the file cannot be read back as a film.
+    """
+    return _write(stem.with_suffix(".webm"), "VP80", pictures, size, hz)
 
 
 def write_gif(path: Path, pictures: Iterable[np.ndarray], hz: float) -> Path:
@@ -67,6 +76,35 @@ def captioned(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
         font, size = cv2.FONT_HERSHEY_SIMPLEX, step / 34
         cv2.putText(done, line, place, font, size, (255, 255, 255), 1, cv2.LINE_AA)
     return done
+
+
+def _write(
+    path: Path, code: str, pictures: Iterable[np.ndarray], size: tuple[int, int], hz: float
+) -> Path:
+    height, width = size
+    with _hushed():
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), hz, (width, height))
+    if not writer.isOpened():
+        path.unlink(missing_ok=True)
+        return write_gif(path.with_suffix(".gif"), pictures, hz)
+    for picture in pictures:
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    writer.release()
+    _check(path, size)
+    return path
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing on stderr: OpenCV's library warns there of a WebM's tag, past every log level."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _small(picture: np.ndarray) -> np.ndarray:

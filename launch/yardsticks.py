@@ -14,9 +14,11 @@ from launch.run_folder import Plan
 from launch.trial import Episode, Trial, try_policy
 from robot.config import WalkTask
 from robot.tasks.reach import straight
+from robot.tasks.walk import Score
 from robot.wire.spec import Spec
 
 SHARE = 0.9
+BEST_WALK = Score(1, 1, 1, 1, 1).total
 
 
 class Yardstick(Protocol):
@@ -40,6 +42,10 @@ class Yardstick(Protocol):
 
     def gate(self, episodes: Sequence[Episode]) -> list[Check]:
         """Whether the policy can do it."""
+        ...
+
+    def target(self, episodes: Sequence[Episode]) -> tuple[float, str]:
+        """First reward per step of doing the task as well as can be, and what that is in words."""
         ...
 
     def caption(self, episode: Episode, step: int) -> list[str]:
@@ -76,6 +82,10 @@ class Walking:
     def gate(self, episodes: Sequence[Episode]) -> list[Check]:
         """Whether this is walking."""
         return walking_gate(pool([episode.gait for episode in episodes]))
+
+    def target(self, episodes: Sequence[Episode]) -> tuple[float, str]:
+        """Every part of the published reward at its best."""
+        return BEST_WALK, "walking at the target speed in the standing pose, every part at its best"
 
     def caption(self, episode: Episode, step: int) -> list[str]:
         """Rewards, speed and posture."""
@@ -116,6 +126,12 @@ class Reaching:
         """Whether it earns nearly what is to be earned."""
         share = self.figures(episodes)["share_of_best"]
         return [at_least("return, share of going straight", share, SHARE)]
+
+    def target(self, episodes: Sequence[Episode]) -> tuple[float, str]:
+        """What going straight to the same targets earns."""
+        steps = sum(len(episode.terms["reach"]) for episode in episodes)
+        best = sum(self._best[episode.seed] for episode in episodes)
+        return best / steps, "going straight to the same targets"
 
     def caption(self, episode: Episode, step: int) -> list[str]:
         """Reward and distance."""

@@ -79,7 +79,7 @@ class Payload(Kind):
 class Friction(Kind):
     """Another floor under legs, or a drier rail."""
 
-    about = "coefficient of the floor; of a rail, N of dry friction"
+    about = "coefficient of the floor, or N of dry friction of a rail"
     least, most, usual = 0.01, 5.0, (0.6, 0.4, 0.2)
 
     def strengths(self, config: RobotConfig) -> Sequence[float]:

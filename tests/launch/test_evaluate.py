@@ -52,7 +52,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run that was evaluated once."""
     run = saved(tmp_path_factory.mktemp("evaluated") / "run")
     before = {path.name for path in run.iterdir()}
-    assert run_evaluate(run, SHORT) == 0
+    assert run_evaluate([run], SHORT) == 0
     assert {path.name for path in run.iterdir()} - before == {"evaluation"}
     return run
 
@@ -92,11 +92,12 @@ def test_overall_figures_are_the_means_of_the_episodes(evaluated: Path):
 
 def test_results_go_where_they_are_wanted(run: Path):
     out = run.parent / "elsewhere"
-    assert run_evaluate(run, replace(SHORT, episodes=1), out) == 0
+    assert run_evaluate([run], replace(SHORT, episodes=1), out) == 0
     assert {path.name for path in out.iterdir()} == {
         "evaluation.json",
         "evaluation.mp4",
         "evaluation.png",
+        "report.html",
     }
     assert not (run / "evaluation").exists()
 
@@ -171,17 +172,17 @@ def test_a_trial_that_cannot_be_is_refused_before_anything_is_written(
     run: Path, trial: Trial, said: str
 ):
     with pytest.raises(ConfigError, match=said):
-        run_evaluate(run, trial)
+        run_evaluate([run], trial)
     assert not (run / "evaluation").exists()
 
 
 def test_a_run_without_a_policy_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="no run at"):
-        run_evaluate(tmp_path / "none", SHORT)
+        run_evaluate([tmp_path / "none"], SHORT)
     folder = RunFolder(tmp_path / "fresh")
     folder.claim(small_plan())
     with pytest.raises(ConfigError, match="has not learnt anything yet"):
-        run_evaluate(folder.path, SHORT)
+        run_evaluate([folder.path], SHORT)
 
 
 def test_a_policy_of_another_robot_or_a_damaged_one_is_refused(run: Path):

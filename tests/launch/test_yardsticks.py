@@ -53,7 +53,7 @@ def test_a_reaching_policy_is_evaluated_by_its_share(plan: Plan, tmp_path: Path)
     folder.claim(plan)
     agent = build_agent(plan.system, spec, plan.settings.acting())
     folder.write_weights(Weights(agent.policy_weights(), 1, spec.fingerprint()))
-    assert run_evaluate(folder.path, Trial(episodes=2)) == 0
+    assert run_evaluate([folder.path], Trial(episodes=2)) == 0
     told = json.loads((folder.path / "evaluation/evaluation.json").read_text())
     assert (told["trial"]["start"], told["trial"]["seconds"]) == ("random", 2.5)
     assert told["gate"]["passes"] is False and told["trained_for"] == "reach"

@@ -21,6 +21,7 @@ from launch.evaluate_runs import evaluate_runs, frames_from, whole
 from launch.gait import Check
 from launch.inside import look_at_run
 from launch.report import Media, write_report
+from launch.rival_policy import is_rivals
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.study import Outcome, describe
 from launch.trial import Episode, Trial, open_twin, trial_plan, try_policy
@@ -100,7 +101,8 @@ def evaluate_run(run: Path, trial: Trial, out: Path | None = None) -> int:
     outcome = Outcome(candidate.name, Condition(), trial, plan, yardstick, episodes)
     _write_report(out / "report.html", candidate, outcome, shown)
     _print(console, yardstick, result)
-    look_at_run(folder, out / "inside")
+    if not is_rivals(folder.saved_plan()):  # those have no model to look into
+        look_at_run(folder, out / "inside")
     console.print(f"Film, plot and all figures: {out}", highlight=False)
     return 0
 

@@ -168,3 +168,5 @@ def test_a_rival_is_tried_with_the_very_network_that_it_saved(tmp_path: Path) ->
     _, action = policy.act(policy.initial(), seen)
     np.testing.assert_allclose(action, np.clip(x, -1, 1), atol=1e-5)
     assert len(outcome.episodes) == 2 and outcome.scores.std() > 0
+    assert cli.main(["evaluate", str(run), "--episodes", "1", "--seconds", "1.5"]) == 0
+    assert (run / "evaluation/report.html").exists()

@@ -206,6 +206,23 @@ def test_test_files_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
+def long_pages(folder: Path, most: int = 110) -> dict[str, int]:
+    """Modules of a folder that are longer than a page, with their lines."""
+    lengths = {path.stem: Module(path).lines for path in folder.glob("*.py")}
+    return {n: length for n, length in lengths.items() if length > most and n != "__init__"}
+
+
+def test_every_system_is_one_page() -> None:
+    assert len(list((ROOT / "learner/systems").glob("*.py"))) > 9
+    assert long_pages(ROOT / "learner/systems") == {}
+
+
+def test_a_page_is_counted_with_its_docstring_and_its_empty_lines(tmp_path: Path) -> None:
+    for name, lines in {"one_page": 110, "wordy": 111, "__init__": 300}.items():
+        (tmp_path / f"{name}.py").write_text('"""\n' + "\n" * (lines - 2) + '"""\n')
+    assert long_pages(tmp_path) == {"wordy": 111}
+
+
 def test_functions_are_short() -> None:
     lengths = {
         f"{module.name}.{node.name}:{node.lineno}": (node.end_lineno or 0) - node.lineno + 1

@@ -58,6 +58,9 @@ class NormalActor(nn.Module):
 
     Samples are not squashed and may leave [-1, 1]; they are clipped on the way to the motors.
 
+    Attributes:
+        entropies: how many a distribution has, here one of each dimension.
+
     Args:
         width: F, of the features.
         action: A.
@@ -69,7 +72,7 @@ class NormalActor(nn.Module):
         super().__init__()
         self.layers = mlp(width, hidden)
         self.out = Linear(hidden.units, 2 * action, hidden.style)
-        self.action, self.spread = action, spread
+        self.action, self.spread, self.entropies = action, spread, action
         # One matrix, but as if there were two layers: the mean's and the deviation's.
         for rows, scale in zip(
             self.out.weight.detach().chunk(2), (spread.mean_scale, spread.std_scale), strict=True

@@ -100,7 +100,8 @@ class ActorCritic(nn.Module):
     def actor_loss(self, dream: Dream, judged: Judged) -> Tensor:
         """(N, L) weighted loss; gradients reach the actor through the dream or through its odds.
 
-        The baseline is detached, unlike DayDreamer's, which differentiates it by oversight.
+        The baseline is detached, unlike DayDreamer's, which differentiates it by oversight and so
+        rewards the actor for visiting states of low value.
         """
         steps = judged.credit.shape[1]
         advantage = self.scale(judged.credit, judged.baseline.detach())

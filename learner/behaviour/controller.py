@@ -16,6 +16,7 @@ from learner.behaviour.noise import Noise
 from learner.model.mdn_rnn import MdnRnn, Memory
 from learner.model.rssm import State
 from learner.model.world_model import WorldModel
+from robot.wire.spec import Spec
 
 Reads = Callable[[Memory], Tensor]
 Squash = Callable[[Tensor], Tensor]
@@ -49,6 +50,11 @@ def read_zch(state: Memory) -> Tensor:
 def choose(scores: Tensor) -> Tensor:
     """(..., A) -> one-hot (..., A): the action of the highest score."""
     return F.one_hot(scores.argmax(-1), scores.shape[-1]).float()
+
+
+def squash_of(action: Spec) -> Squash:
+    """What makes actions of a controller's outputs: a choice, or tanh for movements."""
+    return choose if action.is_discrete else torch.tanh
 
 
 class Controller:

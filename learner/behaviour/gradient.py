@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from robot.wire.spec import Spec
+
 
 class Gradient(Protocol):
     """Turns advantages into what the actor ascends.
@@ -57,3 +59,11 @@ class Mixed:
         """(N, L), (N, L) -> (N, L)."""
         ratio = advantage.detach() * log_prob
         return self.reinforce * ratio + (1 - self.reinforce) * advantage
+
+
+def usual_gradient(action: Spec) -> Gradient:
+    """Through the dream for movements, by the likelihood ratio for choices.
+
+    As in DreamerV2 (agent.py, `actor_grad: auto`), DayDreamer and the first DreamerV3.
+    """
+    return Reinforce() if action.is_discrete else Through()

@@ -10,6 +10,7 @@ from learner.behaviour.interface import Behaviour
 from learner.behaviour.noise import Noise
 from learner.model.rssm import State
 from learner.model.world_model import WorldModel
+from robot.wire.spec import Spec
 
 
 class Jitter(nn.Module):
@@ -53,3 +54,14 @@ class Slips(Jitter):
         return OneHot(torch.lerp(action, even, self.amount).log()).sample(
             noise.normal(*action.shape)
         )
+
+
+def disturbed(action: Spec, behaviour: Behaviour, amount: float) -> Jitter:
+    """A behaviour with noise on its movements, or slips among its choices.
+
+    Args:
+        action: spec of the action.
+        behaviour: acts.
+        amount: deviation of the noise, or share of the slips.
+    """
+    return (Slips if action.is_discrete else Jitter)(behaviour, amount)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from learner.behaviour.distributions import OneHot
+from robot.wire.spec import Spec
 
 
 class Plans(Protocol):
@@ -115,3 +116,8 @@ class OneHotPlans:
     def first(self, belief: Tensor) -> Tensor:
         """(N, A) one-hot: the likeliest."""
         return F.one_hot(belief[:, 0, :, 0].argmax(-1), self.action).float()
+
+
+def plans_of(action: Spec) -> Plans:
+    """Plans of what a robot does: of choices, or of actions in [-1, 1]."""
+    return (OneHotPlans if action.is_discrete else BoxPlans)(action.shape[0])

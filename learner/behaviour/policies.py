@@ -1,4 +1,4 @@
-"""Actors of the other kinds of actions, and the one place that asks which kind a robot takes."""
+"""Actors of the other kinds of actions, and which actor a robot is given."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ def make_actor(
 class OneHotActor(nn.Module):
     """Chooses among A actions, a share of the time any of them (DreamerV2, DayDreamer, DreamerV3).
 
+    Attributes:
+        entropies: how many a distribution has: one, of the choice.
+
     Args:
         width: F, of the features.
         action: A.
@@ -50,7 +53,7 @@ class OneHotActor(nn.Module):
         super().__init__()
         self.layers = mlp(width, hidden)
         self.out = Linear(hidden.units, action, hidden.style, scale=spread.mean_scale)
-        self.action, self.unimix = action, spread.unimix
+        self.action, self.unimix, self.entropies = action, spread.unimix, 1
 
     def forward(self, feat: Tensor) -> OneHot:
         """(..., F) -> distribution of (..., A)."""
@@ -68,6 +71,9 @@ class OneHotActor(nn.Module):
 class VectorActor(nn.Module):
     """What actors of vectors in [-1, 1] share: layers, mean and deviation, before they are bound.
 
+    Attributes:
+        entropies: how many a distribution has, one of each dimension.
+
     Args:
         width: F, of the features.
         action: A.
@@ -80,7 +86,7 @@ class VectorActor(nn.Module):
         self.layers = mlp(width, hidden)
         self.mean = Linear(hidden.units, action, hidden.style, scale=spread.mean_scale)
         self.std = Linear(hidden.units, action, hidden.style, scale=spread.std_scale)
-        self.action, self.spread = action, spread
+        self.action, self.spread, self.entropies = action, spread, action
 
     def raw(self, feat: Tensor) -> tuple[Tensor, Tensor]:
         """(..., F) -> mean and deviation (..., A) float32, unbound."""

@@ -1,18 +1,20 @@
-"""The parts that the world models of Dreamer and DreamerV2 share: layers without norm, by MSE."""
+"""The parts that the world models of PlaNet, Dreamer and DreamerV2 share: layers without norm."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from learner.model.coarse_images import CentredEncoder
 from learner.model.encoders import Encoder, Inputs, pick
-from learner.model.latents import Latents
-from learner.model.nets import Activation, Hidden
+from learner.model.latents import Gaussians, Latents
+from learner.model.nets import Activation, Hidden, Style
 from learner.model.plain import conv_style, dense_style
-from learner.model.rssm import RSSM, Cell, ZeroStart
+from learner.model.rssm import RSSM, Cell, Dynamics, ZeroStart
+from learner.model.ssm import SSM
 from learner.model.unit_normal import NormalDecoder
-from robot.wire.spec import RobotSpec
+from robot.wire.spec import RobotSpec, Spec
 
 
 class Sizes(Protocol):
@@ -37,24 +39,49 @@ class Sizes(Protocol):
     depth: int
 
 
+# From A, E, sizes and the style of dense layers.
+MakeDynamics = Callable[[int, int, Sizes, Style], Dynamics]
+
+
 @dataclass(frozen=True)
 class Kinds:
     """Of what kind the parts are.
 
     Args:
-        latents: the stochastic state.
-        cell: the recurrent cell.
+        dynamics: makes the latent model.
         dense: activation of dense layers.
         convs: activation of convolutions.
+        inputs: makes what is observed from the specs of its keys and the gain.
     """
 
-    latents: Latents
-    cell: Cell
+    dynamics: MakeDynamics
     dense: Activation
     convs: Activation
+    inputs: Callable[[Mapping[str, Spec], float], Inputs] = Inputs
 
 
-def plain_parts(spec: RobotSpec, sizes: Sizes, kinds: Kinds) -> tuple[Encoder, RSSM, NormalDecoder]:
+def recurrent(latents: Latents, cell: Cell) -> MakeDynamics:
+    """A latent model with a memory, from its stochastic state and its recurrent cell."""
+
+    def make(action: int, embed: int, sizes: Sizes, style: Style) -> RSSM:
+        widths = action, embed, sizes.deter, sizes.hidden
+        return RSSM(*widths, latents, style, ZeroStart(), cell=cell)
+
+    return make
+
+
+def memoryless(latents: Gaussians) -> MakeDynamics:
+    """A latent model that remembers nothing but its sample."""
+
+    def make(action: int, embed: int, sizes: Sizes, style: Style) -> SSM:
+        return SSM(action, embed, sizes.hidden, latents, style)
+
+    return make
+
+
+def plain_parts(
+    spec: RobotSpec, sizes: Sizes, kinds: Kinds
+) -> tuple[Encoder, Dynamics, NormalDecoder]:
     """Encoder, dynamics and decoder of a robot's keys.
 
     Args:
@@ -67,7 +94,7 @@ def plain_parts(spec: RobotSpec, sizes: Sizes, kinds: Kinds) -> tuple[Encoder, R
     """
     dense, convs = dense_style(kinds.dense), conv_style(kinds.convs)
     keys = sizes.keys or tuple(spec.observation)
-    inputs = Inputs(pick(spec.observation, keys), sizes.gain)
+    inputs = kinds.inputs(pick(spec.observation, keys), sizes.gain)
     hidden = Hidden(sizes.units, sizes.layers, dense)
     encoder = Encoder(
         inputs,
@@ -75,7 +102,6 @@ def plain_parts(spec: RobotSpec, sizes: Sizes, kinds: Kinds) -> tuple[Encoder, R
         sizes.depth,
         lambda channels, depth, _: CentredEncoder(channels, depth, convs),
     )
-    widths = spec.action.shape[0], encoder.width, sizes.deter, sizes.hidden
-    dynamics = RSSM(*widths, kinds.latents, dense, ZeroStart(), cell=kinds.cell)
+    dynamics = kinds.dynamics(spec.action.shape[0], encoder.width, sizes, dense)
     decoder = NormalDecoder(inputs, dynamics.feat_width, hidden, sizes.depth, convs)
     return encoder, dynamics, decoder

@@ -18,6 +18,7 @@ repeats an action twice; steps here are decisions. Ours differs in this:
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -27,58 +28,48 @@ from learner.behaviour import actor, actor_critic, critic, jitter, normalise, ow
 from learner.model import fixed_kl, heads, plain, unit_normal
 from learner.model.latents import Gaussians
 from learner.model.nets import Hidden, to_bfloat16
-from learner.model.plain_model import Kinds, plain_parts
+from learner.model.plain_model import Kinds, plain_parts, recurrent
 from learner.model.world_model import WorldModel
 from learner.train.augment import PickLive
 from learner.train.keras_adam import KerasAdam
 from learner.train.optimisers import AdamSettings
 from learner.train.sampling import EpisodeChunks
-from learner.train.settings import Count, Positive, Settings, Share
-from learner.train.updates import DreamLesson, ModelLesson, Update
+from learner.train.settings import DreamSettings, Positive
+from learner.train.updates import DreamLesson, ModelLesson, Update, behaviour_updates
 from robot.wire.spec import RobotSpec
 
 
-class Config(Settings):
+class Config(DreamSettings):
     """Numbers of the system; `keys` without a name takes all that the robot senses."""
 
-    batch: Count = 50
-    length: int = Field(default=50, ge=2)
-    capacity: int = Field(default=1_000_000, ge=100)
-    prefill: int = Field(default=2500, ge=0)
-    pretrain: int = Field(default=100, ge=0)
-    steps_per_update: Positive = 5.0
-    sync_steps: Count = 500
     keys: tuple[str, ...] = ()
-    gain: float = Field(default=1.0, ge=0)
-    deter: Count = 200
-    hidden: Count = 200
-    stoch: Count = 30
-    units: Count = 400
-    layers: Count = 3
-    depth: Count = 32
-    lr_model: Positive = 6e-4
-    lr_behaviour: Positive = 8e-5
-    free_nats: float = Field(default=3.0, ge=0)
-    ends: bool = False
-    gamma: Share = 0.99
-    lam: Share = 0.95
-    horizon: int = Field(default=15, ge=2)
-    explore: float = Field(default=0.3, ge=0)
-    starts: int = Field(default=0, ge=0)
+    lr_model: Positive
+    lr_behaviour: Positive
+    free_nats: float = Field(ge=0)
+    ends: bool
+    horizon: int = Field(ge=2)
+    explore: float = Field(ge=0)
 
 
-CPU = Config(
+PAPER = Config(
+    batch=50, length=50, capacity=1_000_000, prefill=2500, pretrain=100, steps_per_update=5.0,
+    sync_steps=500,
+    gain=1.0, deter=200, hidden=200, units=400, layers=3, stoch=30, depth=32,
+    lr_model=6e-4, lr_behaviour=8e-5, free_nats=3.0, ends=False,
+    gamma=0.99, lam=0.95, horizon=15, explore=0.3, starts=0,
+)  # fmt: skip
+CPU = PAPER.but(
     batch=16, length=16, capacity=200_000, prefill=500, steps_per_update=4.0, sync_steps=20,
     gain=2.0, deter=128, hidden=128, units=128, layers=2, stoch=16, depth=16, starts=96,
     lr_behaviour=3e-4, free_nats=0.5,
 )  # fmt: skip
-PRESETS = {"paper": Config(), "cpu": CPU}
+PRESETS = {"paper": PAPER, "cpu": CPU}
 
 
 def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
     c, layers = config, {n: Hidden(config.units, n, plain.dense_style(F.elu)) for n in (2, 3, 4)}
-    kinds = Kinds(Gaussians(c.stoch), plain.KerasGRU, dense=F.elu, convs=F.relu)
+    kinds = Kinds(recurrent(Gaussians(c.stoch), plain.KerasGRU), dense=F.elu, convs=F.relu)
     encoder, dynamics, decoder = plain_parts(spec, c, kinds)
     width = dynamics.feat_width
     reward = unit_normal.NormalHead(width, layers[2])
@@ -93,15 +84,11 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     returns, bonus = own_returns.StartlessReturns(c.gamma, c.lam), normalise.FixedEntropy(0.0)
     judging = returns, normalise.Unscaled(), bonus
     dreamer = actor_critic.ActorCritic(made, values, c.horizon, *judging)
-    lesson = ModelLesson(model, {"continue": 10.0})
     dreams = DreamLesson(model, dreamer, PickLive(c.starts))
-    fast, slow = (AdamSettings(lr, eps=1e-7) for lr in (c.lr_model, c.lr_behaviour))
-    updates = (
-        Update("model", KerasAdam(model.parameters(), fast), lesson.loss),
-        Update("actor", KerasAdam(made.parameters(), slow), dreams.actor_loss),
-        Update("critic", KerasAdam(values.parameters(), slow), dreams.critic_loss),
-    )
-    noise = jitter.Slips if spec.action.is_discrete else jitter.Jitter
+    rates = c.lr_model, c.lr_behaviour
+    fast, slow = (partial(KerasAdam, settings=AdamSettings(lr, eps=1e-7)) for lr in rates)
+    learn = Update("model", fast(model.parameters()), ModelLesson(model, {"continue": 10.0}).loss)
+    updates = (learn, *behaviour_updates(dreams, slow, slow))
     keys = (*encoder.inputs.images, *encoder.inputs.vectors)
     diet = Diet(keys, EpisodeChunks(prioritise_ends=False))
-    return Agent(model, noise(dreamer, c.explore), updates, diet)
+    return Agent(model, jitter.disturbed(spec.action, dreamer, c.explore), updates, diet)

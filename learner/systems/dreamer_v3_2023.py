@@ -16,13 +16,15 @@ tasks, `small`; the other sizes are its own. Steps here are decisions. Ours diff
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import Field
 
 from learner.agent import Agent, Diet
 from learner.behaviour.actor import Spread
 from learner.behaviour.actor_critic import ActorCritic
 from learner.behaviour.critic import SteadiedCritic
-from learner.behaviour.gradient import Reinforce, Through
+from learner.behaviour.gradient import usual_gradient
 from learner.behaviour.normalise import FixedEntropy, PercentileScale
 from learner.behaviour.policies import make_actor
 from learner.behaviour.returns import ArrivalReturns
@@ -37,7 +39,7 @@ from learner.train.augment import PickStarts
 from learner.train.optimisers import Adam, AdamSettings
 from learner.train.sampling import UniformChunks
 from learner.train.settings import Bins, Count, Positive, Settings, Share
-from learner.train.updates import DreamLesson, ModelLesson, Update
+from learner.train.updates import DreamLesson, ModelLesson, Update, behaviour_updates
 from robot.wire.spec import RobotSpec
 
 
@@ -94,15 +96,11 @@ def build(spec: RobotSpec, config: Config) -> Agent:
     if c.bfloat16:
         to_bfloat16(model, actor, critic.head, critic.slow)
     returns, explore = ArrivalReturns(c.gamma, c.lam), FixedEntropy(c.entropy)
-    gradient, scale = Reinforce() if spec.action.is_discrete else Through(), PercentileScale(0.01)
+    gradient, scale = usual_gradient(spec.action), PercentileScale(0.01)
     behaviour = ActorCritic(actor, critic, c.horizon, returns, scale, explore, gradient)  # type: ignore[arg-type]
     dreams = DreamLesson(model, behaviour, PickStarts(c.starts))
     learns = Adam(model.parameters(), AdamSettings(c.lr_model, eps=1e-8, clip=1000.0))
-    few = AdamSettings(c.lr_behaviour, eps=1e-5, clip=100.0)
-    acts, judges = Adam(actor.parameters(), few), Adam(critic.head.parameters(), few)
-    updates = [
-        Update("model", learns, ModelLesson(model, {}).loss),
-        Update("actor", acts, dreams.actor_loss),
-        Update("critic", judges, dreams.critic_loss, critic.follow),
-    ]
+    behaves = partial(Adam, settings=AdamSettings(c.lr_behaviour, eps=1e-5, clip=100.0))
+    learn = Update("model", learns, ModelLesson(model, {}).loss)
+    updates = (learn, *behaviour_updates(dreams, behaves, behaves))
     return Agent(model, behaviour, updates, Diet(keys, UniformChunks()))

@@ -6,8 +6,10 @@ little entropy, trained in bfloat16, and taught every experience together with i
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from learner.agent import Agent, Diet
 from learner.behaviour.actor import Spread
@@ -16,18 +18,18 @@ from learner.behaviour.critic import SteadiedCritic
 from learner.behaviour.normalise import FixedEntropy, PercentileScale
 from learner.behaviour.policies import make_actor
 from learner.behaviour.returns import ArrivalReturns
-from learner.model.encoders import Decoder, Encoder, Inputs, pick
 from learner.model.heads import NeverEnds, TwoHotHead
 from learner.model.latents import Categoricals
 from learner.model.nets import Hidden, Style, to_bfloat16, truncated_normal
+from learner.model.normed_model import Kinds, normed_parts
 from learner.model.objectives import FreeBits
-from learner.model.rssm import RSSM, ZeroStart
+from learner.model.rssm import ZeroStart
 from learner.model.world_model import WorldModel
 from learner.train.augment import Mirror, PickStarts, ShiftReward
 from learner.train.optimisers import Adam, AdamSettings
 from learner.train.sampling import UniformChunks
-from learner.train.settings import Count, Keys, Positive, Settings, Share
-from learner.train.updates import DreamLesson, ModelLesson, Update
+from learner.train.settings import Bins, Count, Keys, Positive, Settings, Share
+from learner.train.updates import DreamLesson, ModelLesson, Update, behaviour_updates
 from robot.wire.spec import RobotSpec
 
 
@@ -46,7 +48,7 @@ class Config(Settings):
     stoch: Count = 16
     classes: int = Field(default=16, ge=2)
     depth: Count = 24
-    bins: int = Field(default=127, ge=3)
+    bins: Bins = 127
     limit: Positive = 10.0
     lr_model: Positive = 3e-4
     lr_actor: Positive = 1e-4
@@ -60,13 +62,6 @@ class Config(Settings):
     noise_correlation: float = Field(default=0.8, ge=0, lt=1)
     mirror: bool = True
 
-    @field_validator("bins")
-    @classmethod
-    def _odd(cls, bins: int) -> int:
-        if bins % 2 == 0:
-            raise ValueError(f"{bins} is even; allowed is odd, so that one bin stands for zero")
-        return bins
-
 
 PRESETS = {
     "cpu": Config(),
@@ -76,58 +71,24 @@ PRESETS = {
 
 def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
-    hidden = Hidden(config.units, config.layers, Style(F.silu, truncated_normal))
-    model = build_model(spec, config, hidden)
-    width = model.dynamics.feat_width
-    spread = Spread(config.min_std, 1.0, std_offset=2.0, mean_scale=0.01, std_scale=0.01)
-    actor = make_actor(spec.action, width, hidden, spread)
-    critic = SteadiedCritic(TwoHotHead(width, hidden, config.bins, config.limit))
-    if config.bfloat16:
-        to_bfloat16(model, actor, critic.head, critic.slow)
-    behaviour = ActorCritic(
-        actor,
-        critic,
-        config.horizon,
-        ArrivalReturns(config.gamma, config.lam),
-        PercentileScale(),
-        FixedEntropy(config.entropy),
-    )
-    lesson = ModelLesson(model, {})
-    dreams = DreamLesson(model, behaviour, PickStarts(config.starts))
-    updates = (
-        Update("model", Adam(model.parameters(), AdamSettings(config.lr_model)), lesson.loss),
-        Update("actor", Adam(actor.parameters(), AdamSettings(config.lr_actor)), dreams.actor_loss),
-        Update(
-            "critic",
-            Adam(critic.head.parameters(), AdamSettings(config.lr_critic)),
-            dreams.critic_loss,
-            critic.follow,
-        ),
-    )
-    mirror = Mirror(spec.mirror if config.mirror else {}, config.keys)
-    diet = Diet(config.keys, UniformChunks(), (ShiftReward(config.reward_offset), mirror))
-    return Agent(model, behaviour, updates, diet)
-
-
-def build_model(spec: RobotSpec, config: Config, hidden: Hidden) -> WorldModel:
-    """World model: categorical RSSM, two-hot reward, free bits, no continue head."""
-    inputs = Inputs(pick(spec.observation, config.keys), config.gain)
-    encoder = Encoder(inputs, hidden, config.depth)
-    dynamics = RSSM(
-        spec.action.shape[0],
-        encoder.width,
-        config.deter,
-        config.units,
-        Categoricals(config.stoch, config.classes),
-        hidden.style,
-        ZeroStart(),
-    )
+    c, hidden = config, Hidden(config.units, config.layers, Style(F.silu, truncated_normal))
+    kinds = Kinds(Categoricals(c.stoch, c.classes), ZeroStart(), hidden, c.units)
+    encoder, dynamics, decoder = normed_parts(spec, c, kinds)
     width = dynamics.feat_width
-    return WorldModel(
-        encoder,
-        dynamics,
-        Decoder(inputs, width, hidden, config.depth),
-        TwoHotHead(width, hidden, config.bins, config.limit),
-        NeverEnds(),
-        FreeBits(dynamics=0.5, representation=0.1, free=1.0),
-    )
+    reward, objective = TwoHotHead(width, hidden, c.bins, c.limit), FreeBits(0.5, 0.1, free=1.0)
+    model = WorldModel(encoder, dynamics, decoder, reward, NeverEnds(), objective)
+    spread = Spread(c.min_std, 1.0, std_offset=2.0, mean_scale=0.01, std_scale=0.01)
+    actor = make_actor(spec.action, width, hidden, spread)
+    critic = SteadiedCritic(TwoHotHead(width, hidden, c.bins, c.limit))
+    if c.bfloat16:
+        to_bfloat16(model, actor, critic.head, critic.slow)
+    returns, explore = ArrivalReturns(c.gamma, c.lam), FixedEntropy(c.entropy)
+    behaviour = ActorCritic(actor, critic, c.horizon, returns, PercentileScale(), explore)
+    rates = c.lr_model, c.lr_actor, c.lr_critic
+    learns, acts, judges = (partial(Adam, settings=AdamSettings(lr)) for lr in rates)
+    dreams = DreamLesson(model, behaviour, PickStarts(c.starts))
+    learn = Update("model", learns(model.parameters()), ModelLesson(model, {}).loss)
+    updates = (learn, *behaviour_updates(dreams, acts, judges))
+    mirror = Mirror(spec.mirror if c.mirror else {}, c.keys)
+    diet = Diet(c.keys, UniformChunks(), (ShiftReward(c.reward_offset), mirror))
+    return Agent(model, behaviour, updates, diet)

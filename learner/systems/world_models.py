@@ -2,16 +2,15 @@
 
 V, an autoencoder, makes numbers z of what is seen; M, an LSTM with mixture outputs, foretells the
 next z; C, linear in z and h, evolves by CMA-ES on returns of dreams in M or of episodes on the
-robot (`--set learner.fitness=dream` or `real`). The paper trains V, M and C one after the other,
-and sketches an iterative procedure (section 5): collect with C, train M with reward and end, train
-C in M, repeat. Here that goes on without a break: each batch makes a step of V, one of M, and a
-generation of C once its candidates are judged. `paper` has the numbers of the car race (appendix
-A, and the released code, carracing/; temperature and evolution in dreams are Doom's). Differences:
+robot (`fitness=dream` or `real`). The paper trains V, M and C one after the other, or M and C in
+turns, with data that C collects (section 5). Here turns are short: each batch makes a step of V,
+one of M, and a generation of C once its candidates are judged. `paper` has the numbers of the car
+race (appendix A, and the released code, carracing/; temperature and dreams are Doom's). Different:
 
-* Random play lasts `prefill` steps, not 10 000 episodes. Pictures are not turned to negatives.
+* Random play lasts `prefill` steps, not 10 000 episodes. Pictures are not turned to negatives (see
+  `vae`), and large weights of C cost: the released code rewards them by mistake of a sign.
 * M also foretells reward and end, and starts at zero in every chunk; dreams begin inside episodes.
 * Vectors have an MLP in V; their errors count `vector_scale` times, as they have few entries.
-* The released code rewards large weights of C by mistake of a sign; here they cost.
 * Candidates are not rounded to 4 decimals. With `real`, the distribution's mean is shown without
   1 024 more episodes to judge it, and V and M learn on while candidates are judged.
 
@@ -20,35 +19,30 @@ A, and the released code, carracing/; temperature and evolution in dreams are Do
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import partial
+from typing import Annotated
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 
 from learner.agent import Agent, Diet
-from learner.behaviour import controller as c
+from learner.behaviour import controller as cs
 from learner.behaviour.evolution import Strategy
 from learner.behaviour.fitness import DreamFitness, EpisodeFitness
-from learner.model.encoders import pick
-from learner.model.heads import ContinueHead, SymlogHead
-from learner.model.mdn_rnn import FromMemory, MdnRnn, Mixtures, next_latent
+from learner.model import encoders, heads, mdn_rnn, plain, vae
 from learner.model.nets import Hidden, to_bfloat16
-from learner.model.plain import dense_style
-from learner.model.vae import Tolerance, VaeDecoder, VaeEncoder, scaled
 from learner.model.world_model import WorldModel
 from learner.train.evolve import Evolve, Pace
 from learner.train.optimisers import Adam, AdamSettings
 from learner.train.sampling import UniformChunks
-from learner.train.settings import Count, Positive, Settings
-from learner.train.updates import Update
+from learner.train.settings import Count, Positive, Settings, among
 from learner.train.vision_memory import UNCLIPPED, ValueClippedAdam, VisionMemory
 from robot.wire.spec import RobotSpec
 
-READS = {"z": c.read_z, "h": c.read_h, "zh": c.read_zh, "zc": c.read_zc, "zch": c.read_zch}
+READS = {"z": cs.read_z, "h": cs.read_h, "zh": cs.read_zh, "zc": cs.read_zc, "zch": cs.read_zch}
 FITNESS = {
-    "dream": lambda m, c, k: DreamFitness(m, c, k.rollouts, k.horizon),
-    "real": lambda m, c, k: EpisodeFitness(k.population, k.rollouts),
+    "dream": lambda model, family, c: DreamFitness(model, family, c.rollouts, c.horizon),
+    "real": lambda model, family, c: EpisodeFitness(c.population, c.rollouts),
 }
 
 
@@ -66,9 +60,9 @@ class Config(Settings):
     head_layers: int = Field(default=0, ge=0)  # of reward and end; 0 is linear in h
     lr_vision: Positive = 1e-4
     lr_memory: Positive = 1e-3
-    reads: Literal["z", "h", "zh", "zc", "zch"] = "zh"
+    reads: Annotated[str, among(READS)] = "zh"
     controller_units: tuple[int, ...] = ()  # (40,) with reads=z is the paper's deeper rival
-    fitness: Literal["dream", "real"] = "real"
+    fitness: Annotated[str, among(FITNESS)] = "real"
     population: int = Field(default=64, ge=4)
     rollouts: Count = 16
     horizon: Count = 1000
@@ -91,31 +85,26 @@ PRESETS = {
 
 def build(spec: RobotSpec, config: Config) -> Agent:
     """Put the parts together for one robot."""
-    style = dense_style(F.relu)
-    specs = pick(spec.observation, config.keys)
-    look = scaled(specs), config.stoch
-    encoder = VaeEncoder(*look, Hidden(config.units, 2, style))
-    decoder = VaeDecoder(*look, Hidden(config.units, 2, style))
-    if config.bfloat16:
+    c, style = config, plain.dense_style(F.relu)
+    specs = encoders.pick(spec.observation, c.keys)
+    look = vae.scaled(specs), c.stoch, Hidden(c.units, 2, style)
+    encoder, decoder = vae.VaeEncoder(*look), vae.VaeDecoder(*look)
+    if c.bfloat16:
         to_bfloat16(encoder, decoder)
-    mixtures = Mixtures(config.stoch, 5, config.temperature)
-    dynamics = MdnRnn(spec.action.shape[0], mixtures, config.deter)
-    width, foretell = config.deter, Hidden(config.deter, config.head_layers, style)
-    reward = FromMemory(SymlogHead(width, foretell), width)
-    cont = FromMemory(ContinueHead(width, foretell), width, rare=10.0)
-    model = WorldModel(encoder, dynamics, decoder, reward, cont, Tolerance(0.5), (next_latent,))
-    lesson = VisionMemory(model, {"vector": config.vector_scale})
-    sees = Adam(lesson.sees, AdamSettings(config.lr_vision, clip=UNCLIPPED))
-    recalls = ValueClippedAdam(lesson.recalls, AdamSettings(config.lr_memory, clip=1.0))
-    squash = c.choose if spec.action.is_discrete else torch.tanh
-    controller = c.Controller(READS[config.reads], dynamics, squash, config.controller_units)
-    evolve = Evolve(
-        behaviour := c.Evolved(controller, config.explore),
-        Strategy(controller.size, config.population, 0.1, config.least_sigma),
-        FITNESS[config.fitness](model, controller, config),
-        Pace(config.evolve_after, config.show_every, decay=0.01),
-    )
-    updates = (Update("vision", sees, lesson.vision), Update("memory", recalls, lesson.memory))
-    return Agent(
-        model, behaviour, (*updates, evolve), Diet(tuple(specs), UniformChunks()), (evolve,)
-    )
+    mixtures = mdn_rnn.Mixtures(c.stoch, 5, c.temperature)
+    dynamics = mdn_rnn.MdnRnn(spec.action.shape[0], mixtures, c.deter)
+    foretell = Hidden(c.deter, c.head_layers, style)
+    reward = mdn_rnn.FromMemory(heads.SymlogHead(c.deter, foretell), c.deter)
+    cont = mdn_rnn.FromMemory(heads.ContinueHead(c.deter, foretell), c.deter, rare=10.0)
+    objective, extras = vae.Tolerance(0.5), (mdn_rnn.next_latent,)
+    model = WorldModel(encoder, dynamics, decoder, reward, cont, objective, extras)
+    sees = partial(Adam, settings=AdamSettings(c.lr_vision, clip=UNCLIPPED))
+    recalls = partial(ValueClippedAdam, settings=AdamSettings(c.lr_memory, clip=1.0))
+    updates = VisionMemory(model, {"vector": c.vector_scale}).updates(sees, recalls)
+    family = cs.Controller(READS[c.reads], dynamics, cs.squash_of(spec.action), c.controller_units)
+    behaviour = cs.Evolved(family, c.explore)
+    strategy = Strategy(family.size, c.population, 0.1, c.least_sigma)
+    fitness = FITNESS[c.fitness](model, family, c)
+    evolve = Evolve(behaviour, strategy, fitness, Pace(c.evolve_after, c.show_every, decay=0.01))
+    diet, steps = Diet(tuple(specs), UniformChunks()), (*updates, evolve)
+    return Agent(model, behaviour, steps, diet, watchers=[evolve])

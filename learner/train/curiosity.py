@@ -13,7 +13,7 @@ from learner.behaviour.explorer import Phase
 from learner.model.ensemble import one_step
 from learner.model.rssm import State
 from learner.model.world_model import Batch, WorldModel
-from learner.train.updates import Lesson, ModelLesson, frozen
+from learner.train.updates import Lesson, MakeOptimiser, ModelLesson, Update, frozen
 
 
 class Target(Protocol):
@@ -82,6 +82,11 @@ class HeadsApartLesson(ModelLesson):
     The model's optimiser scales its gradient by the norm of the whole; a head among its weights
     would let a reward touch the model even where no gradient of it does.
     """
+
+    def updates(self, make: MakeOptimiser) -> tuple[Update, Update]:
+        """What trains the model, and then its heads, each with an optimiser of its own."""
+        model, heads = make(self.body()), make(self.heads())
+        return Update("model", model, self.loss), Update("heads", heads, self.heads_loss)
 
     def body(self) -> list[nn.Parameter]:
         """Weights of the model without its heads."""

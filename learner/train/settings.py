@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
@@ -21,6 +22,18 @@ def _odd(count: int) -> int:
 
 
 Bins = Annotated[int, Field(ge=3), AfterValidator(_odd)]
+
+
+def among(names: Iterable[str]) -> AfterValidator:
+    """Check of a setting that names a row of a page's table of parts."""
+    known = tuple(names)
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(f"got {name!r}; allowed is {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
 
 
 INSIDE_S = 600.0
@@ -71,3 +84,45 @@ class Settings(Strict):
     def acting(self) -> Self:
         """The same for an agent that only acts: in float32."""
         return self.model_copy(update={"bfloat16": False})
+
+    def but(self, **changes: object) -> Self:
+        """The same with some numbers changed, checked as all are: a preset from another."""
+        return type(self).model_validate(self.model_dump() | changes)
+
+
+class RecurrentSettings(Settings):
+    """Settings of systems with a recurrent latent model; a page gives the numbers.
+
+    Args:
+        gain: what a typical deviation of a vector is scaled to; 0 leaves the numbers as they are.
+        deter: D, width of the memory.
+        hidden: width of the recurrent model's other layers.
+        units: width of the layers of vectors' encoder and decoder, of heads, actor and critic.
+        layers: number of those, where a page does not say otherwise.
+        stoch: S, stochastic variables.
+        depth: channels of the first convolution.
+        horizon: H, imagined steps.
+    """
+
+    gain: float = Field(ge=0)
+    deter: Count
+    hidden: Count
+    units: Count
+    layers: Count
+    stoch: Count
+    depth: Count
+    horizon: Count
+
+
+class DreamSettings(RecurrentSettings):
+    """Settings of those whose actor learns in dreams.
+
+    Args:
+        gamma: discount per step.
+        lam: of the lambda return.
+        starts: states of a batch that dreams start from; 0 takes all.
+    """
+
+    gamma: Share
+    lam: Share
+    starts: int = Field(ge=0)

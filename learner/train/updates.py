@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -230,6 +230,29 @@ class DreamLesson:
                 dream = self.behaviour.dream(self.model, lesson.watched.detach().flatten()[rows])
             lesson.dreams[self] = Dreamt(dream, live[rows])
         return lesson.dreams[self]
+
+
+# From the weights that it steps on.
+MakeOptimiser = Callable[[Iterable[nn.Parameter]], Optimiser]
+
+
+def behaviour_updates(
+    dreams: DreamLesson, actor: MakeOptimiser, critic: MakeOptimiser, prefix: str = ""
+) -> tuple[Update, Update]:
+    """What trains an actor-critic: the actor's update, then the critic's, whose slow copy follows.
+
+    Args:
+        dreams: gives the losses.
+        actor: makes the actor's optimiser.
+        critic: makes the critic's; weights that need no gradient are not among its own.
+        prefix: of the updates' names, where there are several behaviours.
+    """
+    acts, judges = dreams.behaviour.actor, dreams.behaviour.critic
+    acting, judging = actor(acts.parameters()), critic(judges.parameters())  # type: ignore[attr-defined]
+    return (
+        Update(f"{prefix}actor", acting, dreams.actor_loss),
+        Update(f"{prefix}critic", judging, dreams.critic_loss, judges.follow),
+    )
 
 
 def sum_of(terms: Sequence[Tensor]) -> Tensor:

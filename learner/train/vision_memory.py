@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from learner.model.mdn_rnn import Memory
 from learner.model.world_model import Posterior, WorldModel
 from learner.train.optimisers import Adam, AdamSettings, Flat
-from learner.train.updates import Lesson, sum_of
+from learner.train.updates import Lesson, MakeOptimiser, Update, sum_of
 
 UNCLIPPED = 1e20
 
@@ -35,6 +35,11 @@ class VisionMemory:
         self.sees = [p for name, p in model.named_parameters() if name.startswith(eyes)]
         self.recalls = [p for name, p in model.named_parameters() if not name.startswith(eyes)]
         self._watched: Posterior | None = None
+
+    def updates(self, vision: MakeOptimiser, memory: MakeOptimiser) -> tuple[Update, Update]:
+        """What trains V, and then M, each by its own optimiser."""
+        sees, recalls = vision(self.sees), memory(self.recalls)
+        return Update("vision", sees, self.vision), Update("memory", recalls, self.memory)
 
     def vision(self, lesson: Lesson) -> Tensor:
         """Scalar loss of V; leaves the states in the lesson, and the look for `memory`."""

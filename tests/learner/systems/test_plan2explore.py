@@ -17,7 +17,6 @@ from learner.behaviour.noise import ModeNoise, SeededNoise
 from learner.model.ensemble import resampled_rows
 from learner.model.rssm import State
 from learner.systems import plan2explore
-from learner.systems.plan2explore import Config
 from learner.train.curiosity import EmbedTarget
 from learner.train.updates import Lesson
 from robot.wire.spec import RobotSpec, box
@@ -34,7 +33,7 @@ GROUPS = ("encoder", "dynamics", "decoder", "reward", "cont", "task", "explorer"
 
 def build(**changes: Any) -> Any:
     torch.manual_seed(0)
-    return plan2explore.build(SPEC, Config(**(SMALL | changes)))
+    return plan2explore.build(SPEC, plan2explore.PAPER.but(**SMALL | changes))
 
 
 def experience(seed: int = 0) -> dict[str, np.ndarray]:

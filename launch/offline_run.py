@@ -129,7 +129,7 @@ class OfflineRun:
             self.metrics.add({f"{name}/{key}": value for key, value in losses.items()})
         self.metrics.report(update)
         if self.patience.tell(update, found["validation"]["loss"]):
-            self.best.save(update, agent.tensors(), {})
+            self.best.save(update, agent.tensors(), self.patience.state())
 
     def save(self) -> None:
         """Write a checkpoint from which this goes on bit for bit."""
@@ -146,6 +146,8 @@ class OfflineRun:
         """Save, give out the weights that were best on held-out episodes; the summary."""
         if self.trainer.updates:
             self.save()
+            if self.curve[-1]["update"] != self.trainer.updates:
+                self.look()
             self._take_best()
             self.folder.write_weights(self.trainer.weights(time.time_ns()))
         self.metrics.close()
@@ -167,6 +169,9 @@ class OfflineRun:
             )
         self.curve = list(saved["curve"])
         self.patience.restore(saved["patience"])
+        best = self.best.load()
+        if best is not None and best[2]["best"] < self.patience.best:
+            self.patience.restore(best[2])  # seen after the checkpoint that this goes on from
         self._computed_before_s = float(saved["computing_s"])
         self.data.stream(int(saved["streamed"]))
 

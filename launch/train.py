@@ -26,6 +26,7 @@ from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
 from learner.systems import build_agent
+from learner.train.trainer import Trainer
 from robot.config import ConfigError, RobotConfig, load_config
 
 CLOCKS = ("realtime", "lockstep")
@@ -76,13 +77,7 @@ def run_train(
     """
     plan = make_any_plan(str(config), twin, clock, system, preset, seed, changes)
     minutes = _minutes(plan, minutes, steps)
-    if logs and begin is None:
-        raise ConfigError("--with-logs: of which run? Name it by --from")
-    trainer = None
-    if begin is not None:
-        ancestor = find_ancestor(begin)
-        plan = begun_from(plan, ancestor, logs)
-        trainer = grown(plan, ancestor)
+    plan, trainer = _heir(plan, begin, logs)
     folder = RunFolder(run or Path("runs") / _folder_name(plan))
     console = Console()
     live = plan if isinstance(plan, Plan) and plan.clock == "realtime" else None
@@ -100,6 +95,17 @@ def run_train(
         if live:
             return run_realtime(live, folder, minutes, console)
         return _run_lockstep(plan, folder, minutes, console)
+
+
+def _heir(plan: AnyPlan, begin: Path | None, logs: bool) -> tuple[AnyPlan, Trainer | None]:
+    """The plan that says what it begins with, and a trainer that has it; as it was without."""
+    if begin is None:
+        if logs:
+            raise ConfigError("--with-logs: of which run? Name it by --from")
+        return plan, None
+    ancestor = find_ancestor(begin)
+    plan = begun_from(plan, ancestor, logs)
+    return plan, grown(plan, ancestor)
 
 
 def make_any_plan(

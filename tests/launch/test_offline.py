@@ -127,7 +127,7 @@ def test_the_summary_has_the_keys_of_any_run(learnt: Path) -> None:
 
 def test_the_report_tells_losses_foresight_values_and_actions(learnt: Path) -> None:
     report = json.loads((learnt / "offline" / "report.json").read_text())
-    assert [row["update"] for row in report["losses"]] == [0, 3, 6]
+    assert [row["update"] for row in report["losses"]] == [0, 3, 6, 7]
     assert {"joint_pos", "target", "reward"} <= report["foresight"].keys()
     errors = report["foresight"]["joint_pos"]["foretold"]
     assert len(errors) == 10 and all(error > 0 for error in errors)

@@ -13,7 +13,7 @@ from typing import Self
 
 import torch
 from PIL import Image
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[attr-defined]
 from torch.utils.tensorboard import SummaryWriter
 
 from robot.clock import NS, Clock

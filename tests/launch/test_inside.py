@@ -60,7 +60,8 @@ def test_a_look_leaves_whole_files_and_figures_that_json_knows(tmp_path: Path) -
     assert reader.get(cv2.CAP_PROP_FRAME_COUNT) == CONTEXT + HORIZON
     assert reader.get(cv2.CAP_PROP_FPS) == 10.0  # half as fast as it was lived
     for name in ("error.png", "vectors.png", "eye.png"):
-        assert cv2.imread(str(out / name)).std() > 5, name
+        picture = cv2.imread(str(out / name))
+        assert picture is not None and picture.std() > 5, name
 
 
 def test_a_film_frames_what_was_seen_and_what_was_dreamt() -> None:

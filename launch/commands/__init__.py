@@ -7,6 +7,7 @@ part leaves the other commands whole.
 from __future__ import annotations
 
 from launch.commands.comparing import Compare
+from launch.commands.exchanging import Export
 from launch.commands.exploring import Adapt, Exploration
 from launch.commands.learning import Evaluate, Learn, Train
 from launch.commands.measuring import Bench, Curves, Result, Velocity
@@ -32,5 +33,6 @@ COMMANDS: dict[str, type] = {
     "result": Result,
     "curves": Curves,
     "velocity": Velocity,
+    "export": Export,
     "keys": Keys,
 }

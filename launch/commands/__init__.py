@@ -10,6 +10,7 @@ from launch.commands.comparing import Compare
 from launch.commands.exchanging import Export
 from launch.commands.exploring import Adapt, Exploration
 from launch.commands.learning import Evaluate, Learn, Train
+from launch.commands.logs import Logs
 from launch.commands.measuring import Bench, Curves, Result, Velocity
 from launch.commands.rivals import Baseline
 from launch.commands.robots import Act, Body, Camera, Doctor, Keys, Pause, Resume, Stop
@@ -27,6 +28,7 @@ COMMANDS: dict[str, type] = {
     "act": Act,
     "learn": Learn,
     "doctor": Doctor,
+    "logs": Logs,
     "bench": Bench,
     "exploration": Exploration,
     "compare": Compare,

@@ -20,6 +20,8 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, DataEnd, Header, McapRecord, Metadata, Schema
 from mcap.stream_reader import MAGIC_SIZE
 
+from robot.wire.log.names import CHUNK_HEAD
+
 MAGIC = b"\x89MCAP0\r\n"
 PORTION = 4 << 20
 PAD = 64  # zeros behind a portion, so that a fixed number of bytes may be read from any place in it
@@ -40,6 +42,8 @@ _READERS: Mapping[int, Callable[[ReadDataStream], McapRecord]] = {
     Opcode.DATA_END: DataEnd.read,
 }
 _MESSAGE, _FOOTER = int(Opcode.MESSAGE), int(Opcode.FOOTER)
+_CHUNK = int(Opcode.CHUNK)
+_CHUNKED = (_CHUNK, int(Opcode.MESSAGE_INDEX))
 _SHORTEST = HEAD.itemsize - _OP.size  # content of a message without data
 
 
@@ -86,7 +90,7 @@ class FileScan:
         """Say what to read.
 
         Args:
-            path: an MCAP file without chunks.
+            path: an MCAP file without chunks, or with chunks that are not compressed.
             wanted: topics whose messages are given; all, unless some are named.
             careful: whether to end before the first record that is none; else it is passed over.
         """
@@ -139,7 +143,8 @@ class FileScan:
         size, place, begins = len(view), 0, []
         while place + _OP.size <= size and not self._halted:
             code, length = unpack(view, place)
-            end = place + _OP.size + length
+            # Of a chunk only its head is passed over: its records follow, without compression.
+            end = place + (CHUNK_HEAD if code == _CHUNK else _OP.size + length)
             if end > size:
                 return begins, place, end - place
             if code == _MESSAGE and length >= _SHORTEST:
@@ -148,6 +153,8 @@ class FileScan:
                     begins.append(place)
                 elif this is None and self._damaged("a message of no known channel", place):
                     break
+            elif code in _CHUNKED:
+                pass  # heads and indices of chunks say nothing of what they hold
             elif code == _FOOTER and self.complete:
                 self.closed = bytes(view[end : end + MAGIC_SIZE]) == MAGIC
                 return begins, end if self.closed else place, end - place + MAGIC_SIZE

@@ -18,7 +18,9 @@ from launch.run_folder import RunFolder
 from launch.stop import say
 from launch.train import make_plan
 from robot.policy.journal import EPISODES, LOG_NAME
+from robot.wire.codec import decode
 from robot.wire.log import LogReader
+from robot.wire.messages import Command
 from robot.wire.streams import Endpoints
 
 CONFIG = Path("hardware_configs/a1.yaml")
@@ -89,8 +91,24 @@ def test_a_robot_acts_is_recorded_and_stops_its_motors_on_sigterm(home, twin):
     assert sum(s.valid for s in steps) > 0.9 * len(steps)
     assert ledger["policy_loop"]["ticks"] >= len(steps)
     assert 0 < ledger["latency_ms"]["sensor_to_command"]["p50"] < 50
+    check_the_rest(home.folder.log, steps)
     notes = list(LogReader(home.folder.log, LOG_NAME).notes(EPISODES))
     assert notes == ledger["episodes"] and notes[0]["steps"] == 16
+
+
+def check_the_rest(folder: Path, steps: list) -> None:
+    """What was heard, sent and said is in the log too."""
+    reader = LogReader(folder, LOG_NAME)
+    sent = {decode(r.data, Command).sequence for r in reader.records("/commands")}
+    assert sent >= set(range(sum("command" in step.ledger_ns for step in steps)))
+    numbers = [record.sequence for record in reader.records("/sensors")]
+    ticks = list(reader.notes("/ticks"))
+    assert numbers == list(range(ticks[-1]["samples"][1])) and len(numbers) > 4 * len(ticks)
+    said = list(reader.notes("/operator"))
+    assert [(line["kind"], line["word"]) for line in said] == [("word", "stop"), ("ack", "stop")]
+    events = [event["event"] for event in reader.notes("/events")]
+    assert events[0] == events[-1] == "process" and "state" in events and "stream" in events
+    assert reader.faults == []
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from launch.run_folder import RunFolder
 from launch.train import make_plan
 from learner.train.weights import load_weights
 from robot.policy.journal import LOG_NAME
-from robot.wire.log import TRANSITIONS, LogReader
+from robot.wire.log import TRANSITIONS, LogFile, LogReader, log_files
 from robot.wire.transition import Transition
+from robot.wire.weights_store import WeightsStore
 
 ROOT = Path(__file__).parents[2]
 A1 = str(ROOT / "hardware_configs/a1.yaml")
@@ -54,6 +56,16 @@ def train(run: Path, steps: int = 80, *more: str) -> int:
 def stream(run: Path) -> list[bytes]:
     """The transitions of a run as they were logged."""
     return [record.data for record in LogReader(run / "log", LOG_NAME).records(TRANSITIONS)]
+
+
+def everything(run: Path) -> list[tuple[str, int, bytes]]:
+    """All records of a run's log, and the names of the weights beside it."""
+    records = LogReader(run / "log", LOG_NAME).records()
+    weights = sorted((run / "log/weights").iterdir())
+    return [
+        *((record.topic, record.stamp_ns, record.data) for record in records),
+        *((path.name, 0, path.read_bytes()) for path in weights),
+    ]
 
 
 def steps(run: Path) -> list[Transition]:
@@ -110,8 +122,33 @@ def test_two_runs_with_learning_give_the_same_bytes_in_two_processes(
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env={**os.environ})
     assert len(stream(finished)) == 80
     assert stream(again) == stream(finished)
+    assert everything(again) == everything(finished)
     assert max(step.weights_version for step in steps(finished)) >= 3
     assert summary(finished)["updates"] == summary(again)["updates"] >= 10
+
+
+def test_the_log_tells_the_whole_run(finished: Path) -> None:
+    topics = Counter(topic for topic, _, _ in everything(finished) if topic.startswith("/"))
+    assert topics["/transitions"] == topics["/step"] == topics["/commands"] + 2 == 80
+    assert topics["/sensors"] == 10 * topics["/ticks"] > 800
+    assert topics["/joint_states"] == topics["/imu"] == topics["/ticks"]
+    reader = LogReader(finished / "log", LOG_NAME)
+    taken, store = list(reader.notes("/weights")), WeightsStore(finished / "log/weights")
+    for note in taken:
+        assert store.get(note["sha256"]).version == note["version"]
+    used = {step.weights_version for step in steps(finished)} - {0}
+    assert used <= {note["version"] for note in taken}
+    assert [e["what"] for e in reader.notes("/events") if e["event"] == "process"] == [
+        "start",
+        "end",
+    ]
+    (path,) = log_files(finished / "log", LOG_NAME)
+    file = LogFile(path)
+    list(file.records(topics=("/episodes",)))
+    said = {name: json.loads(text) for name, text in file.about.items()}
+    assert said["plan"]["settings"]["units"] == 16 and said["versions"]["mujoco"]
+    assert said["random"]["policy_noise"] == 1 and said["log"]["raw"]
+    assert said["spec"]["observation"]["joint_pos"]["shape"] == [12]
 
 
 def test_another_seed_gives_another_stream(finished: Path, tmp_path: Path) -> None:

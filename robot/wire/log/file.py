@@ -16,7 +16,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Metadata
 from mcap.writer import MCAP0_MAGIC
 
-from robot.wire.log.names import ABOUT
+from robot.wire.log.names import ABOUT, CHUNK_HEAD
 
 _HEAD = struct.Struct("<BQ")  # opcode, length of what follows
 _MESSAGE_HEAD = struct.Struct("<HIQQ")  # channel, sequence, two stamps
@@ -79,6 +79,8 @@ class LogFile:
         code = 0
         while code != Opcode.FOOTER:
             code, length = _HEAD.unpack(file.read(_HEAD.size))
+            if code == Opcode.CHUNK:
+                length = CHUNK_HEAD - _HEAD.size  # its records follow
             end = self.end + _HEAD.size + length
             if end > size:
                 raise ValueError("cut")
@@ -104,7 +106,8 @@ class LogFile:
         """Take up what a record other than a message says."""
         if code == Opcode.CHANNEL:
             channel = Channel.read(ReadDataStream(io.BytesIO(content)))
-            self._topics[channel.id] = channel.topic
+            if self._topics.setdefault(channel.id, channel.topic) != channel.topic:
+                self._strange = f"{self.path}: damaged; two topics of channel {channel.id}"
         elif code == Opcode.METADATA:
             metadata = Metadata.read(ReadDataStream(io.BytesIO(content)))
             if metadata.name == ABOUT:

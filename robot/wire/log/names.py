@@ -19,6 +19,7 @@ STEP = "/step"
 ABOUT = "about"
 CONTINUES = "continues"
 ENCODING = "x-reverie-1"
+CHUNK_HEAD = 49  # bytes of a chunk before its records, without compression
 
 
 class LogError(OSError):

@@ -63,6 +63,17 @@ class WholeFile:
         self._size += done
         return done
 
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Put other bytes in the place of some that are there.
+
+        Raises:
+            LogError: when that fails.
+        """
+        try:
+            os.pwrite(self._handle, data, offset)
+        except OSError as error:
+            raise LogError(f"{self._path}: cannot change: {error.strerror}") from error
+
     def tell(self) -> int:
         """Bytes written, and kept for the end of `together`."""
         return self._size + self._held_size

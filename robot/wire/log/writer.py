@@ -10,35 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
-
-from mcap.writer import IndexType, Writer
+from typing import Any
 
 from robot.clock import NS
 from robot.wire.codec import encode, envelope
-from robot.wire.log.names import ABOUT, CONTINUES, ENCODING, TRANSITIONS, LogError
-from robot.wire.log.whole import next_file
-from robot.wire.schemas import CodecError, Schema
+from robot.wire.log.names import CONTINUES, ENCODING, TRANSITIONS
+from robot.wire.log.part import Form, Part
+from robot.wire.schemas import Schema
 from robot.wire.transition import Transition
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What the records of a topic look like, in MCAP's words.
-
-    Args:
-        name: of the schema.
-        style: its language, such as "ros2msg" or "jsonschema".
-        schema: text of it.
-        encoding: of the records, such as "cdr" or "json".
-    """
-
-    name: str
-    style: str
-    schema: str
-    encoding: str
 
 
 NOTE = Form(
@@ -86,7 +67,7 @@ class LogWriter:
         """
         self._place, self._about = (directory, name), dict(about)
         self._rotation = rotation or Rotation()
-        self._part = _Part(directory, name, self._about)
+        self._part = Part(directory, name, self._about)
         self._guard = threading.RLock()
         self._batch = self._closed = False
         self._before = 0
@@ -137,6 +118,7 @@ class LogWriter:
         with self._guard:
             if not self._batch:
                 self._turn(stamp_ns)
+                self._part.tidy()
             self._part.write(topic, form, data, stamp_ns, sequence)
 
     @contextmanager
@@ -153,6 +135,7 @@ class LogWriter:
         """
         with self._guard:
             self._turn(stamp_ns)
+            self._part.tidy()
             self._batch = True
             try:
                 with self._part.together():
@@ -183,75 +166,14 @@ class LogWriter:
             return
         if old.size < most.size and stamp_ns - old.began_ns < most.minutes * 60 * NS:
             return
-        self._part = _Part(*self._place, {**self._about, CONTINUES: old.path.name})
+        self._part = Part(*self._place, {**self._about, CONTINUES: old.path.name})
         self._before += old.size
         self._closing = [thread for thread in self._closing if thread.is_alive()]
         self._closing.append(threading.Thread(target=_finish, args=(old,), name="log"))
         self._closing[-1].start()
 
 
-class _Part:
-    """One file of a log; `began_ns` is the stamp of its first record."""
-
-    def __init__(self, directory: Path, name: str, about: Mapping[str, str]) -> None:
-        self.path, self._file = next_file(directory, name)
-        stream = cast(Any, self._file)
-        self._mcap = Writer(stream, index_types=IndexType.METADATA, use_chunking=False)
-        self._channels: dict[str, tuple[str, int]] = {}
-        self.began_ns: int | None = None
-        try:
-            self._mcap.start(profile="", library="reverie")
-            self._mcap.add_metadata(ABOUT, dict(about))
-        except LogError:
-            self._file.close()
-            self.path.unlink()
-            raise
-
-    @property
-    def size(self) -> int:
-        return self._file.tell()
-
-    def write(self, topic: str, form: Form, data: bytes, stamp_ns: int, sequence: int) -> None:
-        channel = self._channel(topic, form)
-        self._mcap.add_message(channel, stamp_ns, data, stamp_ns, sequence)
-        if self.began_ns is None:
-            self.began_ns = stamp_ns
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        known = dict(self._channels)
-        try:
-            with self._file.together():
-                yield
-        except BaseException:
-            self._channels = known  # what was registered inside is not in the file
-            raise
-
-    def _channel(self, topic: str, form: Form) -> int:
-        """Channel of a topic, registered with the first record on it."""
-        known = self._channels.get(topic)
-        if known is not None:
-            if known[0] != form.name:
-                raise CodecError(f"topic {topic} holds {known[0]}, not {form.name}")
-            return known[1]
-        schema_id = self._mcap.register_schema(form.name, form.style, form.schema.encode())
-        channel = self._mcap.register_channel(topic, form.encoding, schema_id)
-        self._mcap.flush()
-        self._channels[topic] = (form.name, channel)
-        return channel
-
-    def sync(self) -> None:
-        self._file.sync()
-
-    def close(self) -> None:
-        try:
-            self._mcap.finish()
-            self._file.sync()
-        finally:
-            self._file.close()
-
-
-def _finish(part: _Part) -> None:
+def _finish(part: Part) -> None:
     try:
         part.close()
     except OSError as error:

@@ -23,13 +23,16 @@ WRITER = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from robot.wire.log import LogWriter
+from robot.wire.log import LogWriter, Rotation
 from robot.wire.transition import Transition
-log = LogWriter(Path(sys.argv[1]), "steps", {"config": "{}"})
+log = LogWriter(Path(sys.argv[1]), "steps", {"config": "{}"}, Rotation(size=100_000))
 index = 0
 while True:
     arrays = {"x": np.full(2000, index, np.float32)}
     log.append_transition(Transition("a1", "run", index, 0, index, 0, True, arrays), 0, index)
+    with log.batch(index):
+        log.note("/ticks", {"tick": index}, index)
+        log.note("/events", {"event": index}, index)
     os.write(1, b"%d\\n" % index)
     index += 1
 """
@@ -170,6 +173,11 @@ def test_a_killed_writer_loses_nothing_that_append_returned_from(tmp_path):
         found = indices(folder)
         assert found == list(range(len(found)))
         assert len(found) >= told[-1] + 1
+        reader = LogReader(folder, "steps")
+        ticks = [note["tick"] for note in reader.notes("/ticks")]
+        assert ticks == [note["event"] for note in reader.notes("/events")]
+        assert ticks == list(range(len(ticks))) and len(found) >= len(ticks) >= told[-1] + 1
+        assert all("whole" in fault for fault in reader.faults)
 
 
 def test_a_full_disk_is_said_and_leaves_the_file_whole(tmp_path, step, monkeypatch):

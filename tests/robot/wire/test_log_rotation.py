@@ -1,6 +1,7 @@
 """Logs in several files, and records that are written together."""
 
 import errno
+import json
 import os
 import struct
 from pathlib import Path
@@ -19,12 +20,13 @@ ABOUT = {"plan": "{}", "spec": "0123"}
 TEXT = Form("test/Text", "", "", "text")
 
 
-def rotated(folder: Path, step, steps: int, rotation: Rotation) -> list[Path]:
+def rotated(folder: Path, step, steps: int, rotation: Rotation, close=True) -> list[Path]:
     log = LogWriter(folder, "steps", ABOUT, rotation)
     for i in range(steps):
         log.append_transition(step(i), 0, i * 1_000_000_000)
         log.note("/events", {"event": i}, i * 1_000_000_000)
-    log.close()
+    if close:
+        log.close()
     return log_files(folder, "steps")
 
 
@@ -124,10 +126,58 @@ def test_a_next_file_that_cannot_be_made_leaves_the_old_one_in_use(tmp_path, ste
 
 
 def test_the_official_reader_reads_a_file_that_was_cut_as_far_as_it_is_whole(tmp_path, step):
-    (path,) = rotated(tmp_path, step, 10, Rotation())
+    (path,) = rotated(tmp_path, step, 10, Rotation(), close=False)
     path.write_bytes(path.read_bytes()[: [r.end for r in LogFile(path).records()][13] + 20])
     seen = 0
     with open(path, "rb") as file, pytest.raises((EndOfFile, struct.error)):
         for _ in NonSeekingReader(file).iter_messages(log_time_order=False):
             seen += 1
     assert seen == 14
+
+
+def test_chunks_are_put_around_records_without_moving_them(tmp_path, step, monkeypatch):
+    monkeypatch.setattr("robot.wire.log.part.CHUNK_BYTES", 2_000)
+    log, seen = LogWriter(tmp_path, "steps", ABOUT), []
+    for i in range(40):
+        log.append_transition(step(i), 0, i)
+        with log.batch(i):
+            log.note("/events", {"event": i}, i)
+            log.note("/ticks", {"tick": i}, i)
+        file = LogFile(log.path)
+        records = list(file.records())
+        assert records[: len(seen)] == seen and len(records) == 3 * i + 3
+        seen = records
+    log.close()
+    assert list(LogFile(log.path).records()) == seen
+    for start in range(0, 120, 7):  # from the middle of a chunk on
+        file = LogFile(log.path)
+        list(file.records())
+        assert list(file.records(seen[start].end)) == seen[start + 1 :]
+    with open(log.path, "rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None and summary.statistics is not None
+        assert len(summary.chunk_indexes) == summary.statistics.chunk_count > 8
+        found = list(reader.iter_messages(log_time_order=False))
+        assert [m.data for _, _, m in found] == [record.data for record in seen]
+        late = list(reader.iter_messages(topics=["/ticks"], start_time=30))
+        assert [json.loads(m.data)["tick"] for _, _, m in late] == list(range(30, 40))
+    with open(log.path, "rb") as file:
+        again = NonSeekingReader(file).iter_messages(log_time_order=False)
+        assert [m.data for _, _, m in again] == [record.data for record in seen]
+
+
+def test_a_chunk_that_the_disk_has_no_room_to_end_is_ended_later(tmp_path, step, monkeypatch):
+    monkeypatch.setattr("robot.wire.log.part.CHUNK_BYTES", 1_000)
+    log = LogWriter(tmp_path, "steps", ABOUT)
+    for i in range(3):
+        log.append_transition(step(i), 0, i)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(LogError):
+            log.append_transition(step(3), 0, 3)
+    log.append_transition(step(3), 0, 3)
+    log.close()
+    assert [s.index for s in LogReader(tmp_path, "steps").transitions()] == list(range(4))
+    with open(log.path, "rb") as file:
+        assert len(list(make_reader(file).iter_messages())) == 4

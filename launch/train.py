@@ -78,8 +78,7 @@ def run_train(
     plan = make_any_plan(str(config), twin, clock, system, preset, seed, changes)
     minutes = _minutes(plan, minutes, steps)
     plan, trainer = _heir(plan, begin, logs)
-    folder = RunFolder(run or Path("runs") / _folder_name(plan))
-    console = Console()
+    folder, console = RunFolder(run or Path("runs") / _folder_name(plan)), Console()
     live = plan if isinstance(plan, Plan) and plan.clock == "realtime" else None
     if isinstance(plan, Plan) and not plan.twin and not yes:
         confirm_hardware(plan, console)
@@ -87,8 +86,7 @@ def run_train(
         if live:
             held.enter_context(claim_robot(live))
         held.enter_context(folder.hold())
-        resumed = folder.claim(plan)
-        said = "Going on with" if resumed else "New"
+        said = "Going on with" if folder.claim(plan) else "New"
         console.print(f"{said} run in {folder.path}", highlight=False)
         if trainer is not None:
             plant(trainer, plan, folder)

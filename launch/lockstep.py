@@ -184,8 +184,11 @@ class LockstepRun:
         if self.trainer.updates:
             given = self._given = self.trainer.weights(self.world.now_ns())
             self.pilot.give(self.make_policy(given))
-            self.records.weights.taken(given, self._tick(), self.world.now_ns())
-            self._aside(lambda: self.records.weights.accepted(given, given.to_bytes()))
+            records, data = self.records.weights, given.to_bytes()
+            records.know(given, data)
+            records.taken(given, self._tick(), self.world.now_ns())
+            if not self._aside(lambda: records.keep(data)):
+                records.keep(data)
 
     def _tick(self) -> int:
         """Number of the present control tick, -1 where there are none."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 
-Work = Callable[[], None]
+Work = Callable[[], object]
 Later = Callable[[Work], bool]
 
 

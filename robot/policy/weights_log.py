@@ -12,11 +12,12 @@ from robot.policy.recording import RecordingLink
 from robot.wire.log import LogWriter
 from robot.wire.log.names import WEIGHTS, LogError
 from robot.wire.weights import Weights
-from robot.wire.weights_store import WeightsStore
+from robot.wire.weights_store import WeightsStore, digest_of
 
 _log = logging.getLogger(__name__)
 
 FOLDER = "weights"  # beside the files of the log
+REMEMBERED = 16  # versions that came and may still be taken over
 
 
 class WeightsLog:
@@ -28,33 +29,41 @@ class WeightsLog:
 
     Attributes:
         store: of the weights.
-        fault: why the last ones could not be kept, "" when they were.
     """
 
     def __init__(self, log: LogWriter, room_mb: float | None) -> None:
         self.store = WeightsStore(log.path.parent / FOLDER)
-        self.fault = ""
+        self._digests: dict[int, str] = {}
         self._log, self._room_mb = log, room_mb
         self._guard = threading.Lock()
 
     def accepted(self, weights: Weights, data: bytes) -> None:
-        """Keep weights; for threads that nobody waits for. A full disk is logged, and no more.
+        """Keep weights that may be taken over; for threads that nobody waits for.
 
         Args:
-            weights: that may be taken over.
+            weights: that were verified.
             data: `Weights.to_bytes` of them.
         """
+        self.know(weights, data)
+        self.keep(data)
+
+    def know(self, weights: Weights, data: bytes) -> None:
+        """Work out by which hash weights will be noted."""
+        with self._guard:
+            self._digests[weights.version] = digest_of(data)
+            while len(self._digests) > REMEMBERED:
+                del self._digests[next(iter(self._digests))]
+
+    def keep(self, data: bytes) -> None:
+        """Keep weights in the store, and thin it out; a full disk is logged, and no more."""
         if self._room_mb == 0:
             return
         try:
-            with self._guard:
-                self.store.put(weights.sha256, data)
-                if self._room_mb is not None:
-                    self.store.prune(self._room_mb * 1e6)
-            self.fault = ""
+            self.store.put(data)
+            if self._room_mb is not None:
+                self.store.prune(self._room_mb * 1e6)
         except OSError as error:
-            self.fault = f"weights {weights.version} are not kept: {error}"
-            _log.error("%s", self.fault)
+            _log.error("weights are not kept: %s", error)
 
     def refused(self, kind: str, reason: str) -> None:
         """Note that weights were refused."""
@@ -64,13 +73,13 @@ class WeightsLog:
         """Note that these drive the robot from now on; never raises for a disk.
 
         Args:
-            weights: that were taken over.
+            weights: that were taken over, and known before.
             tick: in which, as `/ticks` counts; -1 where there are none.
             stamp_ns: when, on the log's clock.
         """
         told = {
             "version": weights.version,
-            "sha256": weights.sha256,
+            "sha256": self._digests.get(weights.version, ""),
             "bytes": sum(array.nbytes for array in weights.arrays.values()),
             "updates": weights.updates,
             "stamp_ns": weights.stamp_ns,

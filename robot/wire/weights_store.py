@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from pathlib import Path
@@ -12,10 +13,13 @@ NEWEST = 8
 _SUFFIX = ".safetensors"
 
 
-class WeightsStore:
-    """A folder of SHA256.safetensors, where SHA256 is `Weights.sha256`; each is whole or not there.
+def digest_of(data: bytes) -> str:
+    """SHA-256 of a file's bytes, as `sha256sum` tells it."""
+    return hashlib.sha256(data).hexdigest()
 
-    The hash covers version, spec and arrays, so equal names mean equal weights.
+
+class WeightsStore:
+    """A folder of SHA256.safetensors, where SHA256 is the file's own; each is whole or not there.
 
     Args:
         folder: made with the first weights.
@@ -28,16 +32,16 @@ class WeightsStore:
         """Where weights of a hash lie, if they are there."""
         return self.folder / f"{sha256}{_SUFFIX}"
 
-    def put(self, sha256: str, data: bytes) -> Path:
+    def put(self, data: bytes) -> Path:
         """Keep weights, unless they are there; may take long, so call it aside from any loop.
 
         Args:
-            sha256: of the weights.
             data: `Weights.to_bytes` of them.
 
         Raises:
             OSError: when they cannot be written; nothing is left of them.
         """
+        sha256 = digest_of(data)
         path = self.path(sha256)
         if path.exists():
             return path
@@ -62,10 +66,10 @@ class WeightsStore:
             WeightsError: when the file is damaged or holds others.
         """
         path = self.path(sha256)
-        weights = Weights.from_bytes(path.read_bytes())
-        if weights.sha256 != sha256:
-            raise WeightsError(f"{path}: holds weights of hash {weights.sha256[:16]}")
-        return weights
+        data = path.read_bytes()
+        if (found := digest_of(data)) != sha256:
+            raise WeightsError(f"{path}: has the hash {found[:16]}")
+        return Weights.from_bytes(data)
 
     def kept(self) -> list[Path]:
         """Files, the longest kept first."""

@@ -19,6 +19,7 @@ STEP = "/step"
 ABOUT = "about"
 CONTINUES = "continues"
 ENCODING = "x-reverie-1"
+ROOM = "room for the head of this chunk."  # metadata where a chunk will get its head
 CHUNK_HEAD = 49  # bytes of a chunk before its records, without compression
 
 

@@ -34,7 +34,7 @@ from mcap.records import (
 )
 from mcap.writer import MCAP0_MAGIC
 
-from robot.wire.log.names import ABOUT, CHUNK_HEAD, LogError
+from robot.wire.log.names import ABOUT, CHUNK_HEAD, ROOM, LogError
 from robot.wire.log.whole import next_file
 from robot.wire.schemas import CodecError
 
@@ -264,5 +264,5 @@ def packed(*records: McapRecord) -> bytes:
     return builder.end()
 
 
-_ROOM = packed(Metadata(name="room for the head of this chunk.", metadata={}))
+_ROOM = packed(Metadata(name=ROOM, metadata={}))
 assert len(_ROOM) == _CHUNK.size == CHUNK_HEAD

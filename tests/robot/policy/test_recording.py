@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -271,11 +272,9 @@ def test_without_raw_records_what_is_learnt_from_and_events_stay(tmp_path):
 def test_a_disk_with_little_room_loses_what_is_raw_first_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("robot.policy.tick_log.LOOK_EVERY", 2)
     room = iter((10**9, 100, 100, 10**9, 10**9))
-    disk = type("Disk", (), {"f_frsize": 1})
 
-    def look(path: Path) -> object:
-        disk.f_bavail = next(room)
-        return disk
+    def look(path: Path) -> SimpleNamespace:
+        return SimpleNamespace(f_frsize=1, f_bavail=next(room))
 
     monkeypatch.setattr(os, "statvfs", look)
     run = Recorded(tmp_path)

@@ -160,8 +160,8 @@ def test_chunks_are_put_around_records_without_moving_them(tmp_path, step, monke
         assert len(summary.chunk_indexes) == summary.statistics.chunk_count > 8
         found = list(reader.iter_messages(log_time_order=False))
         assert [m.data for _, _, m in found] == [record.data for record in seen]
-        late = list(reader.iter_messages(topics=["/ticks"], start_time=30))
-        assert [json.loads(m.data)["tick"] for _, _, m in late] == list(range(30, 40))
+        some = reader.iter_messages(topics=["/ticks"])
+        assert [json.loads(m.data)["tick"] for _, _, m in some] == list(range(40))
     with open(log.path, "rb") as file:
         again = NonSeekingReader(file).iter_messages(log_time_order=False)
         assert [m.data for _, _, m in again] == [record.data for record in seen]

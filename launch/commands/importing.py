@@ -13,14 +13,14 @@ from launch.commands.options import Changes
 
 @dataclass(frozen=True)
 class Import:
-    """Turn recordings of any robot into a log: CSV, Parquet, npz, or DayDreamer's episodes.
+    """Turn recordings of any robot into a log: CSV, Parquet, npz, DayDreamer's, LeRobot's.
 
     Example: reverie logs import go2.csv --map hardware_configs/maps/go2_sysid.yaml --out runs/go2
 
     Args:
-        files: recordings; a folder stands for the npz files in it.
+        files: recordings; a folder stands for the npz files in it, or is a LeRobotDataset v3.0.
         out: folder of the log, which must not be there yet.
-        map: YAML file that says what the columns mean; DayDreamer's episodes need none.
+        map: YAML file that says what the columns mean; DayDreamer's and LeRobot's need none.
         changes: change one key of the map, such as control_hz=100.
         hz: decisions per second of DayDreamer's episodes, which do not tell it.
         robot: name of their robot.

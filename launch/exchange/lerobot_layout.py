@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from launch.exchange.source import Outline
 from robot.wire.transition import FLAGS, Transition
 
 VERSION = "v3.0"
+INFO = "meta/info.json"
 STATE = "observation.state"
 ABSENT = -(1 << 63)  # stands where a step lacks a stamp or a latency; columns have no gaps
 STAMPS, LEDGERS = "reverie.stamps_ns", "reverie.ledger_ns"
@@ -30,6 +32,11 @@ COUNTERS = ("index", "step", "weights_version")
 CHANNELS = (1, 2, 3, 4)  # what a PNG can hold
 PICTURE_NAMES = ["height", "width", "channels"]
 MOST_AXES = 5
+
+
+def is_lerobot(folder: Path) -> bool:
+    """Whether a folder looks like a LeRobotDataset."""
+    return (folder / INFO).is_file()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ has what was seen, what was done, and what came of it; the state after the last 
     closing step T     o_{T-1} once more, no action, reward next.reward[T-1]
 
 So no action and no reward is lost, at the price of one repeated observation. Keys lose LeRobot's
-prefix: `observation.state` is `state`, `observation.images.front` is `image_front`. Actions stay as
-they are, in the recorder's units. An episode counts as terminal where `next.done` is set and there
+prefix: `observation.state` is `state`, `observation.images.front` is `image_front`. What is no
+picture becomes a float32 vector, as in logs of ours; texts are left out. Actions stay in the
+recorder's units. An episode counts as terminal where `next.done` is set and there
 is a `next.truncated` that is not: `next.done` alone says no more than that a recording ended.
 """
 
@@ -30,6 +31,7 @@ from PIL import Image
 from launch.exchange.lerobot_layout import (
     ABSENT,
     COUNTERS,
+    INFO,
     LEDGERS,
     STAMPS,
     VERSION,
@@ -41,13 +43,8 @@ from robot.clock import NS
 from robot.config import ConfigError
 from robot.wire.transition import FLAGS, Transition
 
-INDEX = ("timestamp", "frame_index", "episode_index", "index", "task_index")
-INFO, OURS = "meta/info.json", "meta/reverie.json"
-
-
-def is_lerobot(folder: Path) -> bool:
-    """Whether a folder looks like a LeRobotDataset."""
-    return (folder / INFO).is_file()
+SEEN = "observation."
+OURS, STATS = "meta/reverie.json", "meta/stats.json"
 
 
 class LeRobotFolder:
@@ -58,6 +55,7 @@ class LeRobotFolder:
         features: columns by name.
         length: how many frames there are.
         ours: what `reverie export` noted beside it; empty for those of others.
+        stats: of the columns; empty where there are none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,6 +81,10 @@ class LeRobotFolder:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"{folder / INFO}: lacks or garbles {error}") from error
         self.ours = _read_json(folder / OURS) if (folder / OURS).exists() else {}
+        self.stats = _read_json(folder / STATS) if (folder / STATS).exists() else {}
+        if not self.ours and "action" not in self.features:
+            names = ", ".join(self.features)
+            raise ConfigError(f"{folder}: has no column 'action'; there are {names}")
         self._films = {
             name: _FilmCursor() for name, f in self.features.items() if f.dtype == "video"
         }
@@ -251,21 +253,14 @@ class _Others:
     data: LeRobotFolder
     _index: int = 0
 
-    def __post_init__(self) -> None:
-        if "action" not in self.data.features:
-            names = ", ".join(self.data.features)
-            raise ConfigError(f"{self.data.folder}: has no column 'action'; there are {names}")
-
     def steps(
         self, line: Mapping[str, Any], columns: Mapping[str, np.ndarray]
     ) -> Iterator[Transition]:
         """Steps of one episode, and the closing one."""
-        seen = {name: c for name, c in columns.items() if name.startswith("observation.")}
-        action = columns["action"].astype(np.float32)
-        length = len(action)
-        action = np.concatenate(
-            [action.reshape(length, -1), np.zeros((1, action[0].size), np.float32)]
-        )
+        seen = {name: self._seen(name, c) for name, c in columns.items() if name.startswith(SEEN)}
+        chosen = _vectors(columns["action"])
+        length = len(chosen)
+        action = np.concatenate([chosen, np.zeros_like(chosen[:1])])
         reward = np.zeros(length + 1, np.float32)
         if "next.reward" in columns:
             reward[1:] = columns["next.reward"]
@@ -277,6 +272,9 @@ class _Others:
             arrays |= {name: flags[t, i, ...] for i, name in enumerate(FLAGS)}
             yield self._step(line["episode_index"], t, arrays)
 
+    def _seen(self, name: str, column: np.ndarray) -> np.ndarray:
+        return column if self.data.features[name].is_picture else _vectors(column)
+
     def _step(self, episode: int, t: int, arrays: Mapping[str, np.ndarray]) -> Transition:
         """One step; LeRobot holds all frames to lie 1 / fps apart, to a tenth of a millisecond."""
         index, self._index = self._index, self._index + 1
@@ -285,6 +283,11 @@ class _Others:
         arrays = {key: np.asarray(array) for key, array in arrays.items()}
         stamps = {"tick": round(index / self.data.fps * NS)}
         return Transition(self.data.robot, run, *place, arrays, stamps)
+
+
+def _vectors(column: np.ndarray) -> np.ndarray:
+    """A column (T, ...) as (T, K) float32."""
+    return column.reshape(len(column), -1).astype(np.float32)
 
 
 def _is_terminal(columns: Mapping[str, np.ndarray]) -> bool:

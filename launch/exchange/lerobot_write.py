@@ -254,7 +254,7 @@ def to_arrow(values: np.ndarray, feature: Feature) -> pa.Array:
     if len(feature.shape) > 1:
         ends = np.arange(0, len(flat) + 1, feature.shape[0], dtype=np.int32)
         return pa.ListArray.from_arrays(pa.array(ends), flat)
-    return pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
 def _pngs(pictures: Sequence[np.ndarray]) -> pa.Array:

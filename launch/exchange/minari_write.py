@@ -69,7 +69,7 @@ class MinariWriter:
 def _space(dtype: np.dtype, shape: tuple[int, ...]) -> gym.Space:
     """A space of any values that an array can have: a log does not tell bounds."""
     if dtype == np.bool_:
-        return gym.spaces.Box(0, 1, shape, np.dtype(np.bool_).type)
+        return gym.spaces.Box(0, 1, shape, np.bool_)  # pyright: ignore  # its types forget bool
     if dtype.kind == "f":
         return gym.spaces.Box(-np.inf, np.inf, shape, dtype.type)
     ends = np.iinfo(dtype)

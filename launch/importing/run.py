@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from launch.exchange.lerobot_layout import is_lerobot
 from launch.importing.columns import draw_together
 from launch.importing.daydreamer import is_daydreamer, read_daydreamer
 from launch.importing.episode import describe
@@ -37,7 +38,8 @@ def run_import(
     """Import recordings into a new log.
 
     Args:
-        files: CSV, Parquet or npz; a folder stands for the npz files in it.
+        files: CSV, Parquet or npz; a folder stands for the npz files in it, or is one
+            LeRobotDataset.
         out: folder of the log.
         map: what the columns mean; not for DayDreamer's episodes.
         changes: `key=value` changes of the map.
@@ -50,6 +52,10 @@ def run_import(
     Raises:
         ConfigError: naming file, key, value and what is allowed; nothing is written then.
     """
+    if map is None and len(files) == 1 and is_lerobot(files[0]):
+        from launch.exchange.lerobot_import import import_lerobot  # needs an extra
+
+        return import_lerobot(files[0], out)
     files = _files(files)
     if out.exists():
         raise ConfigError(f"--out {out}: is there already; name a new folder")

@@ -66,7 +66,7 @@ def test_every_number_of_the_log_is_in_the_files(folder, steps):
 def test_rewards_and_ends_stand_with_the_action_that_led_to_them(folder, steps):
     found = {(mine[0].run, mine[0].episode): data for data, mine in files(folder, steps)}
     first = found["one", 0]
-    np.testing.assert_array_equal(first["rewards"], np.float32([1.1, 2.1, 3.1]))
+    np.testing.assert_array_equal(first["rewards"], np.array([1.1, 2.1, 3.1], np.float32))
     ends = {
         key: (d["terminations"].tolist(), d["truncations"].tolist()) for key, d in found.items()
     }
@@ -142,7 +142,7 @@ def test_minari_opens_what_it_was_given(log, tmp_path, steps):
     episodes = {len(e.rewards): e for e in data.iterate_episodes()}
     mine = of(steps, "one", 2)
     found = episodes[5]
-    for key in ("joint_pos", "strange", "image_front", "grid"):
+    for key in ("joint_pos", "strange", "image_front", "grid", "mask"):
         assert same(np.ascontiguousarray(found.observations[key]), stacked(mine, key))
     assert same(np.ascontiguousarray(found.actions), stacked(mine, "action")[:-1])
     np.testing.assert_array_equal(found.rewards, stacked(mine, "reward")[1:])

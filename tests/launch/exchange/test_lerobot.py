@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from launch.exchange.export import Export, run_export
+from launch.exchange.source import Source
+from launch.importing.episode import described
+from launch.importing.run import run_import
 from robot.config import ConfigError
 from robot.wire.transition import Transition
 
@@ -237,6 +240,29 @@ def test_a_data_set_of_others_becomes_steps_without_losing_an_action(tmp_path):
     assert flags[1] == [False, False, False, True, False, False, True]
     assert flags[2] == [False, False, False, True, False, False, False]  # the second was cut
     assert [s.stamps_ns["tick"] for s in found[:3]] == [0, 100_000_000, 200_000_000]
+
+
+def test_importing_makes_a_log_of_the_same_steps(png, tmp_path, steps, in_order: Pack, read):
+    assert run_import([png], tmp_path / "log") == 0
+    assert in_order(read(tmp_path / "log")) == in_order(steps)
+    again = Source(tmp_path / "log").outline()
+    assert (again.hz, again.task, len(again.lines)) == (25.0, "walk", 4)
+    with pytest.raises(ConfigError, match="exists already"):
+        run_import([png], tmp_path / "log")
+
+
+def test_a_log_of_others_data_says_what_it_holds(tmp_path):
+    folder = foreign(tmp_path / "arm")
+    stats = {"observation.state": {"mean": [2.0, 0.5], "std": [1.5, 0.0]}}
+    stats["action"] = {"min": [10.0], "max": [14.0]}
+    (folder / "meta/stats.json").write_text(json.dumps(stats))
+    assert run_import([folder], tmp_path / "log") == 0
+    outline = Source(tmp_path / "log").outline()
+    spec = described(outline.about["spec"])
+    assert spec.control_hz == outline.hz == 10
+    assert (spec.action.space.low, spec.action.space.high) == (10, 14)  # pyright: ignore
+    state = spec.observation["state"]
+    assert (state.centre.tolist(), state.scale.tolist()) == ([2.0, 0.5], [1.5, 1.0])
 
 
 def test_demonstrations_without_rewards_are_worth_nothing_and_never_terminal(tmp_path):

@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from learner.agent import Agent, AgentPolicy
+from learner.agent import Agent
 from learner.behaviour.gradient import Mixed, Reinforce, Through
 from learner.behaviour.jitter import Jitter, Slips
-from learner.behaviour.noise import ModeNoise, SeededNoise
 from learner.model.fixed_kl import WholeKL
 from learner.model.heads import Aside
 from learner.model.plain import BareGRU, SigmoidGaussians
@@ -70,20 +69,6 @@ def grads(loss: Tensor, part: nn.Module | Iterable[nn.Parameter]) -> float:
     weights = list(part.parameters() if isinstance(part, nn.Module) else part)
     found = torch.autograd.grad(loss, weights, allow_unused=True, retain_graph=True)
     return sum(float(g.abs().sum()) for g in found if g is not None)
-
-
-@pytest.mark.parametrize(("page", "robot"), COMBINATIONS)
-def test_every_kind_of_robot_can_learn_and_act(page: str, robot: str):
-    agent = build(page, robot)
-    for _ in range(2):
-        metrics = agent.learn(experience(robot))
-    assert all(value.isfinite() for value in metrics.values())
-    made = experience(robot)
-    seen = {k: made[k][0, 0] for k in (*agent.keys, "is_first")}
-    for noise in (SeededNoise(0), ModeNoise(0)):
-        policy = AgentPolicy(agent, noise)
-        _, action = policy.act(policy.initial(), seen)
-        ROBOTS[robot].action.check("action", action)
 
 
 @pytest.mark.parametrize(("page", "robot"), COMBINATIONS)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from tyro.conf import OmitSubcommandPrefixes, Positional, UseAppendAction, arg, subcommand
 
+from launch.commands.importing import Import
+
 Log = Annotated[Positional[Path], arg(metavar="LOG")]
 Logs_ = Annotated[Positional[tuple[Path, ...]], arg(metavar="LOG...")]
 
@@ -166,12 +168,13 @@ Task = (
     | Annotated[Cut, subcommand("cut")]
     | Annotated[Merge, subcommand("merge")]
     | Annotated[Prune, subcommand("prune")]
+    | Annotated[Import, subcommand("import")]
 )
 
 
 @dataclass(frozen=True)
 class Logs:
-    """Check, show, repair, cut, merge or prune logs.
+    """Check, show, repair, cut, merge or prune logs, or import recordings.
 
     Example: reverie logs check runs/mine
 

@@ -19,6 +19,7 @@ from learner.train.examination import prepared, untouched
 Chunks = Mapping[str, np.ndarray]
 SOME = 1500  # states that are compared with each other
 NEIGHBOURS = 10
+SLACK = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def shift(found: Actions, seed: int = 0) -> dict[str, Any]:
 
     * `distance`: mean absolute difference per dimension of mode and logged action;
       `logged_spread` beside it: that of two logged actions of any two states.
-    * `outside`: share of the policy's numbers (draws, cut to [-1, 1]) beyond the least and the
-      greatest that the log has in that dimension.
+    * `outside`: share of the policy's numbers (draws, cut to [-1, 1]) that lie beyond the least or
+      the greatest that the log has in that dimension by more than a hundredth of their distance.
     * `log_likelihood`: of logged actions per dimension, nats; `own_log_likelihood`: of its own
       draws. Their difference is an estimate of how surprising the log is to the policy.
     * `support`: distance of the mode to the nearest action that was taken in one of the ten states
@@ -90,6 +91,7 @@ def shift(found: Actions, seed: int = 0) -> dict[str, Any]:
     """
     width = found.logged.shape[1]
     low, high = found.logged.min(0), found.logged.max(0)
+    slack = SLACK * (high - low)
     drawn = np.clip(found.drawn, -1, 1)
     rng = np.random.default_rng(seed)
     others = found.logged[rng.permutation(len(found.logged))]
@@ -97,7 +99,7 @@ def shift(found: Actions, seed: int = 0) -> dict[str, Any]:
         "states": len(found.logged),
         "distance": float(np.abs(found.mode - found.logged).mean()),
         "logged_spread": float(np.abs(others - found.logged).mean()),
-        "outside": float(((drawn < low) | (drawn > high)).mean()),
+        "outside": float(((drawn < low - slack) | (drawn > high + slack)).mean()),
         "log_likelihood": float(found.log_prob.mean() / width),
         "own_log_likelihood": float(found.own_log_prob.mean() / width),
         "support": support(found, rng),

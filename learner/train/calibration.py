@@ -26,6 +26,7 @@ from learner.behaviour.returns import Returns
 from learner.train.examination import prepared, untouched
 
 Chunks = Mapping[str, np.ndarray]
+HARDLY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,11 @@ def calibration(found: Values, bins: int = 10) -> dict[str, Any]:
     """Predicted beside realised values, by bins that hold equally many states; JSON-ready.
 
     `slope` is that of realised over predicted values: 1 is calibrated, 0 means that the critic
-    tells nothing; `correlation` is None where either does not vary.
+    tells nothing. It and `correlation` are None where one of them hardly varies beside the other.
     """
     said, came = found.predicted.astype(np.float64), found.realised.astype(np.float64)
-    varies = said.std() > 1e-9 and came.std() > 1e-9
+    least, most = sorted((said.std(), came.std()))
+    varies = least > HARDLY * most
     groups = np.array_split(np.argsort(said, kind="stable"), min(bins, len(said)))
     return {
         "states": len(said),

@@ -41,6 +41,13 @@ def test_numbers_beyond_the_log_are_counted_as_the_robot_is_sent_them() -> None:
     assert shift(replace(log, drawn=drawn))["outside"] == pytest.approx(100 / 800, abs=0.01)
 
 
+def test_the_end_of_all_actions_is_not_outside_of_a_log_that_nearly_reached_it() -> None:
+    log = made()
+    logged = np.where(np.arange(400)[:, None] % 2, 0.99, -0.99) * np.ones((1, 2))
+    drawn = np.where(np.arange(400)[:, None] % 2, 5.0, -5.0) * np.ones((1, 2))
+    assert shift(replace(log, logged=logged, drawn=drawn))["outside"] == 0
+
+
 def test_choices_of_chance_are_as_far_apart_as_any_two_of_the_log() -> None:
     rng = np.random.default_rng(0)
     logged, mode = (np.eye(4)[rng.integers(4, size=2000)] for _ in range(2))

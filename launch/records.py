@@ -18,6 +18,8 @@ from robot.wire.log import LogWriter, Rotation
 from robot.wire.spec import RobotSpec
 
 ROOT = Path(__file__).resolve().parent.parent
+# They have no YAML to say it in, and such runs are many: ours.
+OF_ENVIRONMENTS = LogConfig(weights_mb=256.0)
 
 
 class Records:
@@ -45,7 +47,7 @@ class Records:
 
 def log_settings(plan: AnyPlan) -> LogConfig:
     """How the log of a plan is kept."""
-    return LogConfig() if isinstance(plan, EnvironmentPlan) else plan.robot.log
+    return OF_ENVIRONMENTS if isinstance(plan, EnvironmentPlan) else plan.robot.log
 
 
 def about(plan: AnyPlan, drawn: Mapping[str, int]) -> dict[str, str]:

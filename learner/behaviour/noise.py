@@ -14,16 +14,18 @@ class Noise(Protocol):
 
     Attributes:
         exploring: whether actions are to be tried; if not, the policy shows its best.
+        scale: of the noise of actions; less than 1 for a policy that need not try much any more.
     """
 
     exploring: bool
+    scale: float
 
     def latent(self, stoch: int) -> Tensor:
         """(1, S) uniform in [0, 1)."""
         ...
 
     def action(self, width: int) -> Tensor:
-        """(1, A) standard normal, zeros when not exploring."""
+        """(1, A) normal with std `scale`, zeros when not exploring."""
         ...
 
     def normal(self, *shape: int) -> Tensor:
@@ -46,6 +48,7 @@ class SeededNoise:
 
     def __init__(self, seed: int) -> None:
         self.generator = torch.Generator().manual_seed(seed)
+        self.scale = 1.0
 
     def latent(self, stoch: int) -> Tensor:
         """(1, S) uniform."""
@@ -53,6 +56,9 @@ class SeededNoise:
 
     def action(self, width: int) -> Tensor:
         """(1, A) normal."""
+        return self.scale * self._standard(width)
+
+    def _standard(self, width: int) -> Tensor:
         return self.normal(1, width)
 
     def normal(self, *shape: int) -> Tensor:
@@ -81,9 +87,8 @@ class SmoothNoise(SeededNoise):
         self.correlation = correlation
         self._last: Tensor | None = None
 
-    def action(self, width: int) -> Tensor:
-        """(1, A) normal."""
-        fresh = super().action(width)
+    def _standard(self, width: int) -> Tensor:
+        fresh = super()._standard(width)
         if self._last is not None:
             share = math.sqrt(1 - self.correlation**2)
             fresh = self.correlation * self._last + share * fresh

@@ -37,8 +37,8 @@ class Config(Settings):
     """Numbers of the system; all were found by runs on the A1's MuJoCo twin."""
 
     steps_per_update: Positive = 5.0
-    early_steps: int = Field(default=24_000, ge=0)
-    early_factor: float = Field(default=2.5, ge=1)
+    early_steps: int = Field(default=21_600, ge=0)
+    early_factor: float = Field(default=3.0, ge=1)
     keys: Keys = ("gravity", "gyro", "joint_pos")
     gain: float = Field(default=2.0, ge=0)
     reward_offset: float = 5.0
@@ -54,12 +54,14 @@ class Config(Settings):
     lr_actor: Positive = 1e-4
     lr_critic: Positive = 1e-4
     entropy: float = Field(default=3e-4, ge=0)
-    min_std: float = Field(default=0.05, gt=0, lt=1)
+    min_std: float = Field(default=0.1, gt=0, lt=1)
     gamma: Share = 0.995
     lam: Share = 0.95
     horizon: Count = 15
     starts: int = Field(default=48, ge=0)
     noise_correlation: float = Field(default=0.8, ge=0, lt=1)
+    calm_updates: int = Field(default=15_000, ge=0)
+    calm_scale: float = Field(default=0.5, ge=0, le=1)
     mirror: bool = True
 
 

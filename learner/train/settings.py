@@ -53,6 +53,8 @@ class Settings(Strict):
         early_factor: see `early_steps`.
         sync_steps: robot steps between two takings-over of weights in lock-step.
         noise_correlation: of the exploration noise of two successive steps; 0 is white noise.
+        calm_updates: updates after which a policy is tried with less of that noise.
+        calm_scale: its share from then on.
         publish_s: seconds between two publications of weights in real time.
         checkpoint_s: seconds between two checkpoints.
         inside_s: seconds between two looks at what the model foretells; 0 for none.
@@ -70,6 +72,8 @@ class Settings(Strict):
     early_factor: float = Field(default=1.0, ge=1)
     sync_steps: int = Field(default=20, ge=1)
     noise_correlation: float = Field(default=0.0, ge=0, lt=1)
+    calm_updates: int = Field(default=0, ge=0)
+    calm_scale: float = Field(default=1.0, ge=0, le=1)
     publish_s: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=60.0, gt=0)
     inside_s: float = Field(default=INSIDE_S, ge=0)
@@ -80,6 +84,10 @@ class Settings(Strict):
     def _told(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """All settings but the usual `inside_s`, so that runs from before it existed go on."""
         return {k: v for k, v in told(self).items() if (k, v) != ("inside_s", INSIDE_S)}
+
+    def noise_scale(self, updates: int) -> float:
+        """Scale of the exploration noise of a policy that so many updates have taught."""
+        return self.calm_scale if updates >= self.calm_updates else 1.0
 
     def acting(self) -> Self:
         """The same for an agent that only acts: in float32."""

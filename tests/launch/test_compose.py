@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from launch.compose import learner_settings
+from launch.compose import exploring, learner_settings
 from launch.train import make_plan
 from learner.systems import SYSTEMS, make_settings
 from robot.config import ConfigError, load_config
@@ -46,3 +47,20 @@ def test_a_setting_that_no_system_has_is_refused() -> None:
 def test_a_plan_for_the_point_mass_needs_no_option() -> None:
     plan = make_plan(Path(POINT_MASS), "mujoco", "lockstep", "reverie", "cpu", 0, ())
     assert plan.settings.model_dump()["keys"] == ("vectors",)
+
+
+def test_exploration_grows_calmer_with_the_updates_that_taught_the_policy() -> None:
+    calm = ("learner.calm_updates=100", "learner.calm_scale=0.25", "learner.units=8")
+    plan = make_plan(Path(POINT_MASS), "mujoco", "lockstep", "reverie", "cpu", 0, calm)
+    maker = exploring(plan)
+    untrained = maker.untrained()
+    for updates, scale in ((99, 1.0), (100, 0.25), (5000, 0.25)):
+        maker(replace(untrained, updates=updates))
+        assert maker.noise.scale == scale
+
+
+def test_systems_of_papers_explore_as_published() -> None:
+    for system in SYSTEMS:
+        if system != "reverie":
+            presets = SYSTEMS[system].presets.values()
+            assert all(preset.noise_scale(10**9) == 1.0 for preset in presets)

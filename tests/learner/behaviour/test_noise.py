@@ -36,3 +36,13 @@ def test_the_mode_has_no_action_noise_but_latents():
     assert noise.action(5).eq(0).all()
     latent = noise.latent(64)
     assert latent.shape == (1, 64) and latent.min() >= 0 and latent.max() < 1
+
+
+@pytest.mark.parametrize("kind", [SeededNoise, lambda seed: SmoothNoise(seed, 0.8)])
+def test_scaled_noise_is_the_same_noise_and_smaller(kind):
+    whole, half = kind(3), kind(3)
+    before, after = draw(whole, 20), draw(half, 10)
+    half.scale = 0.5  # in the middle of an episode: what lasts, lasts
+    after = np.concatenate([after, draw(half, 10)])
+    np.testing.assert_allclose(after[:10], before[:10])
+    np.testing.assert_allclose(after[10:], 0.5 * before[10:])

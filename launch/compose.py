@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from launch.environments import AnyPlan, EnvironmentPlan
-from launch.offline_logs import log_paths, transitions
+from launch.logs.places import find_log
+from launch.offline_logs import transitions
 from learner.agent import Agent, AgentPolicy
 from learner.behaviour.noise import Noise, SmoothNoise
 from learner.systems import SYSTEMS, build_agent, make_settings
@@ -80,7 +81,7 @@ def make_trainer(plan: AnyPlan, change: Callable[[Agent], Agent] = lambda agent:
 
 def _inherit(replay: Replay, path: Path, keys: Sequence[str]) -> None:
     """Begin with the newest experience of another run, as much as there is room for."""
-    with LogIndex(log_paths(path)) as index:
+    with LogIndex(find_log(path).files) as index:
         for step in transitions(index, max(0, len(index) - replay.capacity), len(index), keys):
             replay.add(step)
 
@@ -119,6 +120,7 @@ class PolicyMaker:
             ValueError: when a name or a shape does not fit, naming it.
         """
         self._agent.load_policy_weights(weights.arrays)
+        self.noise.scale = self.plan.settings.noise_scale(weights.updates)
         return AgentPolicy(self._agent, self.noise, weights.version)
 
 

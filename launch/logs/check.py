@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -18,11 +17,11 @@ from launch.logs.places import Surveyed, find_logs, survey_log
 from launch.logs.steps import ENOUGH, TOLERANCE, Finding, check_steps
 from launch.logs.survey import Survey
 from launch.logs.tally import Tally
-from robot.policy.journal import EPISODES
-from robot.wire.log.names import EVENTS, TRANSITIONS, WEIGHTS
+from robot.wire.log.names import ENCODING, TRANSITIONS, WEIGHTS
+from robot.wire.weights import WeightsError
+from robot.wire.weights_store import WeightsStore
 
 SOUND, UNSOUND = 0, 1
-BY_WALL_CLOCK = (EPISODES, EVENTS, WEIGHTS)  # which is set now and then
 
 
 def run_check(path: Path, as_json: bool) -> int:
@@ -92,7 +91,8 @@ def _topics(log: Surveyed) -> Iterator[Finding]:
             continue  # its steps are checked one by one
         if tally.backwards:
             what = f"stamps go back {tally.backwards} times"
-            yield Finding(topic, what, grave=topic not in BY_WALL_CLOCK)
+            # Other stamps are of the wall clock, which is set now and then.
+            yield Finding(topic, what, grave=tally.encoding == ENCODING)
         hz = declared_hz(plan, topic)
         if hz and tally.steps >= ENOUGH and abs(tally.rate_hz / hz - 1) > TOLERANCE:
             yield Finding(topic, f"{tally.rate_hz:.4g} per second; declared are {hz:g}")
@@ -100,15 +100,17 @@ def _topics(log: Surveyed) -> Iterator[Finding]:
 
 def _store(log: Surveyed) -> Iterator[Finding]:
     """Weights in the store, and those that transitions were made with."""
-    there = {path.stem: path for path in sorted(log.log.store.glob("*.safetensors"))}
-    for digest, path in there.items():
-        with open(path, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                yield Finding(f"weights/{path.name}", "is damaged: its hash is not its name")
-    for version, digest in sorted(used_weights(log).items()):
-        if digest not in there:
-            what = f"version {version}, {digest[:12]}, is not in {log.log.store}"
-            yield Finding(WEIGHTS, what)
+    store = WeightsStore(log.log.store)
+    for path in sorted(store.kept()):
+        try:
+            store.get(path.stem)
+        except WeightsError as error:
+            what = str(error).removeprefix(f"{path}: ")
+            yield Finding(f"weights/{path.name}", f"damaged: {what}")
+    missing = [v for v, digest in used_weights(log).items() if not store.path(digest).exists()]
+    if missing:
+        what = f"{len(missing)} of {len(used_weights(log))} versions are not in {store.folder}"
+        yield Finding(WEIGHTS, what, grave=False)
 
 
 def used_weights(log: Surveyed) -> dict[int, str]:

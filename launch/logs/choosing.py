@@ -10,7 +10,6 @@ import numpy as np
 
 from launch.logs.copying import Slice
 from launch.logs.survey import Survey
-from robot.policy.journal import EPISODES
 from robot.wire.log.names import WEIGHTS
 
 Wanted = Callable[[str], bool]
@@ -30,25 +29,21 @@ def stretches(source: Survey, begin: int, end: int, wanted: Wanted = everything)
 def around(source: Survey, kept: np.ndarray, wanted: Wanted = everything) -> list[Slice]:
     """Stretches of a file that hold some of its transitions, and what was logged with them.
 
-    What lies between two transitions belongs to the later one, but for the line of an episode,
-    which follows its last transition. Of the weights' notes before them, all are taken.
+    What lies between two transitions belongs to the earlier one: what was heard and said in a tick
+    is written when the tick is over. Of the notes of weights before them, all are taken.
 
     Args:
         source: the file.
-        kept: (N,) bool, which of its transitions.
+        kept: (N,) bool, which of its transitions; what comes before the first goes with it.
         wanted: topics.
     """
     if not len(kept):
         return stretches(source, 0, source.size, wanted)
-    if not kept.any():
-        return []
     steps, parts, done = source.steps, [], 0
     for first, last in runs(kept):
-        before = int(steps["end"][first - 1]) if first else 0
-        begin = int(steps["begin"][first])
+        begin = int(steps["begin"][first]) if first else 0
         end = int(steps["begin"][last + 1]) if last + 1 < len(steps) else source.size
-        parts += stretches(source, done, before, lambda t: t == WEIGHTS and wanted(t))
-        parts += stretches(source, before, begin, lambda t: t != EPISODES and wanted(t))
+        parts += stretches(source, done, begin, lambda t: t == WEIGHTS and wanted(t))
         parts += stretches(source, begin, end, wanted)
         done = end
     return parts

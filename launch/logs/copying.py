@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
 from mcap.records import (
     Channel,
+    ChunkIndex,
     DataEnd,
     Footer,
     Header,
@@ -28,10 +30,15 @@ from mcap.records import (
 
 from launch.logs.survey import Survey
 from launch.logs.targets import unfinished
+from robot.wire.log.names import CHUNK_HEAD
 from robot.wire.scan import HEAD, MAGIC, FileScan, Portion, at_places
 
 BUFFER = 4 << 20
+RECORD_HEAD = 9
 _FOOTER = struct.Struct("<BQQQ")
+_CHUNK = struct.Struct("<BQQQQIIQ")  # ..., two stamps, size, no checksum, no compression, size
+_INDEX = struct.Struct("<BQHI")
+_ENTRY = np.dtype([("log_ns", "<u8"), ("place", "<u8")])
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class LogCopy:
         self._file, self._size = file, 0
         self._schemas: dict[tuple[str, str, bytes], Schema] = {}
         self._channels: dict[tuple[str, str, int], Channel] = {}
-        self._counts: dict[int, int] = {}
+        self._counts: Counter[int] = Counter()
+        self._chunks: list[ChunkIndex] = []
         self._span = (0, 0)
         self._put(MAGIC)
         self._put(_bytes(Header(profile="", library="reverie")))
@@ -105,10 +113,13 @@ class LogCopy:
             (Opcode.SCHEMA, list(self._schemas.values())),
             (Opcode.CHANNEL, list(self._channels.values())),
             (Opcode.STATISTICS, [self._statistics()]),
+            (Opcode.CHUNK_INDEX, self._chunks),
             (Opcode.METADATA_INDEX, self._metadata),
         ]
         data = b""
         for code, records in parts:
+            if not records:
+                continue
             group = b"".join(_bytes(record) for record in records)
             groups.append(SummaryOffset(code, start + len(data), len(group)))
             data += group
@@ -123,25 +134,55 @@ class LogCopy:
         self._put(MAGIC)
 
     def _append(self, portion: Portion, source: Survey, numbers: dict[int, int]) -> None:
-        """Append all messages of a portion, under this file's channel numbers."""
+        """Append all messages of a portion as one chunk, under the new file's channel numbers."""
         heads = portion.heads
+        channels = np.zeros(len(heads), np.int64)
         for number in np.unique(heads["channel"]).tolist():
             if number not in numbers:
                 numbers[number] = self._open(source, number)
             mine = heads["channel"] == number
-            channel = numbers[number]
-            if channel != number:
-                at_places(portion.data, HEAD)["channel"][portion.begins[mine]] = channel
-            self._counts[channel] = self._counts.get(channel, 0) + int(mine.sum())
+            channels[mine] = numbers[number]
+            self._counts[numbers[number]] += int(mine.sum())
+        at_places(portion.data, HEAD)["channel"][portion.begins] = channels
+        sizes = heads["length"].astype(np.int64) + RECORD_HEAD
         low, high = int(heads["log_ns"].min()), int(heads["log_ns"].max())
         begun, ended = self._span if self.written else (low, high)
         self._span = (min(begun, low), max(ended, high))
         self.written += len(heads)
-        ends = portion.begins + heads["length"].astype(np.int64) + 9
-        edges = np.flatnonzero(portion.begins[1:] != ends[:-1]) + 1
-        firsts, lasts = [0, *edges.tolist()], [*(edges - 1).tolist(), len(ends) - 1]
-        for first, last in zip(firsts, lasts, strict=True):
-            self._put(portion.data.data[int(portion.begins[first]) : int(ends[last])])
+        size, start = int(sizes.sum()), self._size
+        length = CHUNK_HEAD - RECORD_HEAD + size
+        self._put(_CHUNK.pack(Opcode.CHUNK, length, low, high, size, 0, 0, size))
+        for first, end in _joined(portion.begins, sizes):
+            self._put(portion.data.data[first:end])
+        offsets = self._index(channels, heads["log_ns"], np.cumsum(sizes) - sizes)
+        self._chunks.append(
+            ChunkIndex(
+                chunk_length=CHUNK_HEAD + size,
+                chunk_start_offset=start,
+                compression="",
+                compressed_size=size,
+                uncompressed_size=size,
+                message_start_time=low,
+                message_end_time=high,
+                message_index_length=self._size - start - CHUNK_HEAD - size,
+                message_index_offsets=offsets,
+            )
+        )
+
+    def _index(
+        self, channels: np.ndarray, log_ns: np.ndarray, places: np.ndarray
+    ) -> dict[int, int]:
+        """Write where each channel's messages lie in the chunk; where in the file that is told."""
+        offsets = {}
+        for number in np.unique(channels).tolist():
+            mine = channels == number
+            entries = np.zeros(int(mine.sum()), _ENTRY)
+            entries["log_ns"], entries["place"] = log_ns[mine], places[mine]
+            size = entries.nbytes
+            offsets[number] = self._size
+            self._put(_INDEX.pack(Opcode.MESSAGE_INDEX, 6 + size, number, size))
+            self._put(entries.tobytes())
+        return offsets
 
     def _open(self, source: Survey, number: int) -> int:
         """Number of a channel in the new file, registered when it is new."""
@@ -176,8 +217,8 @@ class LogCopy:
         return Statistics(
             attachment_count=0,
             channel_count=len(self._channels),
-            channel_message_counts=self._counts,
-            chunk_count=0,
+            channel_message_counts=dict(self._counts),
+            chunk_count=len(self._chunks),
             message_count=self.written,
             message_end_time=self._span[1],
             message_start_time=self._span[0],
@@ -194,6 +235,14 @@ def _bytes(record: McapRecord) -> bytes:
     builder = RecordBuilder()
     record.write(builder)
     return builder.end()
+
+
+def _joined(begins: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Records that lie side by side as one stretch each: where it begins and ends."""
+    ends = begins + sizes
+    edges = np.flatnonzero(begins[1:] != ends[:-1]) + 1
+    firsts, lasts = [0, *edges.tolist()], [*(edges - 1).tolist(), len(ends) - 1]
+    yield from zip(begins[firsts].tolist(), ends[lasts].tolist(), strict=True)
 
 
 def write_copy(

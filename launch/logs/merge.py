@@ -11,14 +11,13 @@ import numpy as np
 from rich.console import Console
 
 from launch.logs.check import used_weights
-from launch.logs.choosing import copy_weights, everything, stretches
+from launch.logs.choosing import copy_weights, stretches
 from launch.logs.copying import Slice, write_copy
 from launch.logs.places import WEIGHTS as STORE
 from launch.logs.places import Surveyed, bar, find_log, survey_log
 from launch.logs.survey import Survey
 from launch.logs.targets import new_folder
 from robot.config import ConfigError
-from robot.policy.journal import EPISODES
 from robot.wire.envelopes import ENVELOPE
 from robot.wire.scan import HEAD
 
@@ -37,8 +36,8 @@ class Source:
 def run_merge(paths: Sequence[Path], out: Path, force: bool) -> int:
     """Write all logs into one folder: a file for each run, its transitions by index, each once.
 
-    What lies between two transitions goes with the later one, but for the line of an episode. Of a
-    stretch that two logs hold, the records of the one that was named first are taken.
+    What lies between two transitions goes with the earlier one. Of a stretch that two logs hold,
+    the records of the one that was named first are taken.
 
     Args:
         paths: LOGs: files, folders of log files, or runs' folders.
@@ -138,11 +137,7 @@ def _write(
 
 def _stretch(source: Source, first: int, last: int) -> list[Slice]:
     """Some transitions of a file that follow each other, and what belongs to them."""
-    file, steps = source.file, source.file.steps
-    begin, end = int(steps["begin"][first]), int(steps["end"][last])
-    before = int(steps["end"][first - 1]) if first else 0
-    parts = stretches(file, before, begin, (lambda t: t != EPISODES) if first else everything)
-    parts += stretches(file, begin, end)
-    if last + 1 == len(steps):
-        return parts + stretches(file, end, file.size)
-    return parts + stretches(file, end, int(steps["begin"][last + 1]), lambda t: t == EPISODES)
+    steps = source.file.steps
+    begin = int(steps["begin"][first]) if first else 0
+    end = int(steps["begin"][last + 1]) if last + 1 < len(steps) else source.file.size
+    return stretches(source.file, begin, end)

@@ -42,8 +42,7 @@ _READERS: Mapping[int, Callable[[ReadDataStream], McapRecord]] = {
     Opcode.DATA_END: DataEnd.read,
 }
 _MESSAGE, _FOOTER = int(Opcode.MESSAGE), int(Opcode.FOOTER)
-_CHUNK = int(Opcode.CHUNK)
-_CHUNKED = (_CHUNK, int(Opcode.MESSAGE_INDEX))
+_CHUNK, _INDEX = int(Opcode.CHUNK), int(Opcode.MESSAGE_INDEX)
 _SHORTEST = HEAD.itemsize - _OP.size  # content of a message without data
 
 
@@ -153,8 +152,6 @@ class FileScan:
                     begins.append(place)
                 elif this is None and self._damaged("a message of no known channel", place):
                     break
-            elif code in _CHUNKED:
-                pass  # heads and indices of chunks say nothing of what they hold
             elif code == _FOOTER and self.complete:
                 self.closed = bytes(view[end : end + MAGIC_SIZE]) == MAGIC
                 return begins, end if self.closed else place, end - place + MAGIC_SIZE
@@ -172,6 +169,10 @@ class FileScan:
 
     def _learn(self, code: int, content: memoryview) -> bool:
         """Take up what a record other than a message says; whether it is one."""
+        if code == _CHUNK:
+            return bytes(content[28:32]) == bytes(4)  # it is not compressed
+        if code == _INDEX:
+            return bytes(content[2:6]) == (len(content) - 6).to_bytes(4, "little")
         record = read_record(code, content)
         self.complete |= isinstance(record, DataEnd)
         if self.complete:
@@ -180,7 +181,7 @@ class FileScan:
             self.channels[record.id] = record
         elif isinstance(record, Schema):
             self.schemas[record.id] = record
-        elif isinstance(record, Metadata):
+        elif isinstance(record, Metadata) and record.metadata:
             self.about[record.name] = record.metadata
         return record is not None
 

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from launch.environments import EnvironmentConfig
-from launch.run_folder import RunFolder
+from launch.logs import places
 from robot.config import ConfigError, RobotConfig, check_config
 from robot.policy.observe import robot_spec
 from robot.tasks import make_task
 from robot.wire.index import LogIndex
-from robot.wire.log import LogFile, log_files
+from robot.wire.log import LogFile
 from robot.wire.spec import RobotSpec, Spec
 from robot.wire.transition import Transition
 
 PORTION = 512  # transitions that are read at once
-LOGS = ("robot", "learner")  # names of a run's logs, in the order in which they are preferred
 Plan = Mapping[str, Any]
 
 
@@ -48,32 +47,8 @@ def find_log(path: Path, robot: RobotConfig | None = None) -> Log:
     Raises:
         ConfigError: when there is none, or it does not say whose it is.
     """
-    files = log_paths(path)
-    return Log(path.resolve(), tuple(files), _plan(files[0], robot))
-
-
-def log_paths(path: Path) -> list[Path]:
-    """Files of the log that a path names, oldest first; of a run's, that of the robot.
-
-    Raises:
-        ConfigError: when there is none.
-    """
-    if not path.exists():
-        raise ConfigError(f"log {path}: there is no such file or folder")
-    if files := _files(path):
-        return files
-    raise ConfigError(f"log {path}: holds no log, such as robot-0000.mcap")
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    run = RunFolder(path)
-    for folder in (run.log, run.ingest, path):
-        for name in LOGS:
-            if files := log_files(folder, name):
-                return files
-    return []
+    files = places.find_log(path).files
+    return Log(path.resolve(), files, _plan(files[0], robot))
 
 
 def _plan(path: Path, robot: RobotConfig | None) -> Plan:

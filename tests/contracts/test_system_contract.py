@@ -19,6 +19,7 @@ from learner.train.updates import Lesson
 from robot.config import load_config
 from robot.policy.observe import robot_spec
 from robot.tasks import make_task
+from robot.wire.spec import RobotSpec, discrete
 from robot.wire.transition import Transition
 
 CONFIG = load_config("hardware_configs/a1.yaml")
@@ -215,6 +216,22 @@ def test_the_actor_learns_what_pays(name: str):
         made["reward"][:, 1:] = 5 + 3 * made["action"][:, :-1, 0]
         agent.learn(made)
     assert mean_action(agent, made) > before + 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["daydreamer", "plan2explore", "dreamer_v2"])
+def test_a_choice_is_learnt_by_its_odds(name: str):
+    """Reward is the first of three choices: after some lessons nearly every state asks for it."""
+    spec = RobotSpec(SPEC.observation, discrete(3), SPEC.control_hz)
+    torch.manual_seed(0)
+    agent = build_agent(name, spec, settings(name))
+    rng, made = np.random.default_rng(0), experience(agent.keys)
+    made["reward"][:, 0] = 0
+    for _ in range(120):
+        made["action"] = np.eye(3, dtype=np.float32)[rng.integers(3, size=(BATCH, LENGTH))]
+        made["reward"][:, 1:] = 6 * made["action"][:, :-1, 0] - 2
+        agent.learn(made)
+    assert mean_action(agent, made) > 0.9
 
 
 def mean_action(agent: Agent, batch: Arrays) -> float:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
+import av  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 # A key frame every second picture, as LeRobot writes them, so that any is found quickly

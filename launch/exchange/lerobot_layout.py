@@ -107,7 +107,8 @@ class Layout:
         for key, place in self.places.items():
             if not self.features[place.feature].is_picture:
                 column = np.stack([step.arrays[key] for step in steps])
-                flat.setdefault(place.feature, []).append(column.reshape(len(steps), -1))
+                shown = column.view(np.int64) if column.dtype == np.uint64 else column
+                flat.setdefault(place.feature, []).append(shown.reshape(len(steps), -1))
         told = {name: np.concatenate(parts, axis=1) for name, parts in flat.items()}
         return {**told, **self._next(steps), **self._book(steps)}
 
@@ -176,6 +177,8 @@ def _feature(dtype: np.dtype, shape: tuple[int, ...], picture: str) -> Feature:
     if is_picture(dtype, shape):
         return Feature(picture if shape[2] in (1, 3) else "image", shape, PICTURE_NAMES)
     size = int(np.prod(shape, dtype=int))
+    # LeRobot's loader refuses uint64 beyond int64: the same bits stand there as int64.
+    dtype = np.dtype(np.int64) if dtype == np.uint64 else dtype
     return Feature(str(dtype), shape if 2 <= len(shape) <= MOST_AXES else (size,))
 
 

@@ -237,7 +237,9 @@ class _Ours:
         if place.dtype == "uint8" and column.ndim == 4 and column.shape[1:] != place.shape:
             return column[..., : place.shape[2]]  # a film shows gray in three channels
         flat = column.reshape(len(column), -1)[:, place.start : place.stop]
-        return np.ascontiguousarray(flat).reshape(len(column), *place.shape)
+        flat = np.ascontiguousarray(flat)
+        flat = flat.view(np.uint64) if place.dtype == "uint64" else flat
+        return flat.reshape(len(column), *place.shape)
 
     def _told(self, name: str, columns: Mapping[str, np.ndarray], t: int) -> dict[str, int]:
         if name not in columns:

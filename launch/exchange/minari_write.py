@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gymnasium as gym
-import minari
+import minari  # pyright: ignore[reportMissingImports]
 import numpy as np
-from minari.data_collector import EpisodeBuffer
-from minari.dataset.minari_storage import MinariStorage
+from minari.data_collector import EpisodeBuffer  # pyright: ignore[reportMissingImports]
+from minari.dataset.minari_storage import MinariStorage  # pyright: ignore[reportMissingImports]
 
 from launch.exchange.arrays_write import gymnasium_arrays
 from launch.exchange.source import Outline

@@ -19,12 +19,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import rerun as rr
+import rerun as rr  # pyright: ignore[reportMissingImports]
+from mcap.exceptions import McapError
 from mcap.records import Schema
 from mcap.stream_reader import StreamReader
 from PIL import Image
@@ -132,8 +134,11 @@ class RerunWriter:
 
 def step_fields(path: Path) -> list[str]:
     """Names of the figures in a file's `/step`, in their order; empty where it has none."""
-    with open(path, "rb") as file:
-        for record in StreamReader(file, emit_chunks=True).records:
+    with (
+        open(path, "rb") as file,
+        suppress(McapError),
+    ):  # a cut file ends in the middle of something
+        for record in StreamReader(file).records:
             if isinstance(record, Schema) and record.name == STEP_SCHEMA:
                 text = record.data.decode().partition("\n===")[0]
                 return re.findall(r"^float64 (\w+)$", text, re.M)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from launch.compose import learner_settings
+from launch.log_speed import log_speed
 from launch.planner_speed import planner_speed
 from launch.run_folder import Plan, versions
 from launch.speeds import Figures, learner_speed, policy_speed, twins_speed, wire_speed
@@ -29,7 +30,7 @@ SPEEDS: Mapping[str, Callable[[Plan, float], Figures]] = {
     "twin": twins_speed,
     "wire": wire_speed,
 }
-NAMES = ("loop", *SPEEDS)
+NAMES = ("loop", "logs", *SPEEDS)
 DEFAULTS = {"planner": "planet"}
 LOOP_KEYS = ("policy_loop", "inner_loop", "latency_ms")
 # More updates are allowed than any computer makes, so that the learner takes all it can get.
@@ -41,7 +42,7 @@ class Bench:
     """What is measured.
 
     Args:
-        name: "loop", "learner", "planner", "policy", "twin" or "wire".
+        name: "loop", "logs", "learner", "planner", "policy", "twin" or "wire".
         config: the robot's YAML file.
         twin: engine.
         system: learning system, and `preset` of it; "" for the default, or for one that plans.
@@ -96,6 +97,8 @@ def run_bench(bench: Bench, as_json: bool = False) -> int:
     facts = {"bench": bench.name, "machine": machine(), "versions": versions()}
     if bench.name == "loop":
         facts |= measure_loop(bench)
+    elif bench.name == "logs":
+        facts |= log_speed(plan, bench.seconds)
     else:
         figures = SPEEDS[bench.name](plan, bench.seconds)
         facts["figures"] = {name: asdict(figure) for name, figure in figures.items()}
@@ -201,6 +204,8 @@ def _print(facts: Mapping[str, Any]) -> None:
 def _rows(facts: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     if "figures" in facts:
         return [(name, f["value"], f["unit"]) for name, f in facts["figures"].items()]
+    if facts["bench"] == "logs":
+        return [(name, f, "") for name, f in facts.items() if isinstance(f, int | float)]
     rows: list[tuple[str, float, str]] = []
     for loop in ("policy_loop", "inner_loop"):
         rows += [(f"{loop} {key}", facts[loop][key], "") for key in ("hz", "ticks", "missed")]

@@ -93,3 +93,43 @@ def test_any_robot_may_reach() -> None:
     config = load_config(A1, ["task={name: reach}"])
     spec = robot_spec(config, make_task(config))
     assert spec.observation["target"].shape == (12,) and "gravity" in spec.observation
+
+
+def test_how_a_log_is_kept_decides_no_run() -> None:
+    plain = load_config(A1)
+    changes = ["log.file_mb=5", "log.weights_mb=null", "cameras.front.logged=jpeg"]
+    kept = load_config(A1, changes)
+    assert kept.log.file_mb == 5 and kept.log.weights_mb is None
+    assert kept.deciding() == plain.deciding() != kept.model_dump(mode="json")
+    assert "log" not in plain.deciding() and "logged" not in plain.deciding()["cameras"]["front"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "heard"),
+    [
+        ([], "", False),
+        (["observed=true"], "png", True),
+        (["observed=true", "logged=none"], "", True),
+        (["logged=jpeg"], "jpeg", True),
+        (["observed=true", "logged=jpeg"], "jpeg", True),
+    ],
+)
+def test_pictures_that_are_seen_are_logged_exactly_unless_said(
+    changes: list[str], kind: str, heard: bool
+) -> None:
+    camera = load_config(A1, [f"cameras.front.{change}" for change in changes]).cameras["front"]
+    assert (camera.log_kind, camera.heard) == (kind, heard)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["cameras.front.logged=gif"], "cameras.front.logged: got 'gif'"),
+        (["cameras.front.logged=jpeg", "cameras.front.depth_m=2"], "allowed: png, none"),
+        (["log.file_mb=0"], "log.file_mb: got 0; input should be greater than 0"),
+        (["log.size=3"], "unknown key log.size"),
+    ],
+)
+def test_a_log_that_cannot_be_kept_so_is_refused(changes: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(A1, changes)

@@ -160,3 +160,9 @@ def test_a_missing_body_is_named(endpoints):
 def test_a_link_that_is_not_open_says_so(endpoints):
     with pytest.raises(RuntimeError, match="not open"):
         ZmqLink(CONFIG, endpoints, RealClock()).frames()
+
+
+def test_a_camera_that_is_only_logged_is_heard_too(endpoints):
+    changes = ["cameras.front.observed=false", "cameras.front.logged=jpeg"]
+    config = load_config("hardware_configs/a1.yaml", changes)
+    assert set(ZmqLink(config, endpoints, RealClock()).health()) == {"sensors", "frames-front"}

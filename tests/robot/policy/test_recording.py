@@ -19,7 +19,7 @@ from robot.policy.random import RandomPolicy
 from robot.policy.recording import RecordingLink, RecordingPilot
 from robot.policy.robot import Robot
 from robot.policy.rollout import FixedPilot, Start, rollout
-from robot.policy.tick_log import TickLog
+from robot.policy.tick_log import TickLog, compressed
 from robot.tasks import make_task
 from robot.wire.codec import decode, encode
 from robot.wire.link import BodyLink, Sample
@@ -299,3 +299,21 @@ def test_a_tick_that_cannot_be_written_disturbs_nobody(tmp_path, monkeypatch):
     assert [s.index for s in run.reader.transitions()] == list(range(STEPS))
     (told,) = [e for e in run.reader.notes("/events") if e["event"] == "recording"]
     assert not told["raw"] and "No space left" in told["reason"]
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_png_is_exact_with_distance_too(channels):
+    picture = np.random.default_rng(0).integers(0, 256, (9, 7, channels), np.uint8)
+    data = np.frombuffer(compressed(picture, "png"), np.uint8)
+    back = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    turned = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA
+    np.testing.assert_array_equal(cv2.cvtColor(back, turned), picture)
+
+
+def test_a_jpeg_is_small_and_looks_alike():
+    across = np.linspace(0, 255, 64)
+    picture = np.stack(np.broadcast_arrays(across, across[:, None], 100.0), -1).astype(np.uint8)
+    data = compressed(picture, "jpeg")
+    back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert len(data) < picture.nbytes / 4
+    assert np.abs(back.astype(int) - picture).mean() < 4

@@ -10,7 +10,7 @@ from robot.config.reading import Strict
 class LogConfig(Strict):
     """What goes into the log, and how much of it may lie in one file or stay.
 
-    The defaults are ours: an A1 writes about 20 MB in a minute, so a file holds most of an hour.
+    The defaults are ours: an A1 writes 12 MB in a minute without a camera, so a file holds an hour.
 
     Args:
         raw: whether sensors, commands, ticks and pictures are kept, and their copies for viewers;

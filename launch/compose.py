@@ -12,7 +12,6 @@ import torch
 
 from launch.environments import AnyPlan, EnvironmentPlan
 from launch.logs.places import find_log
-from launch.offline_logs import transitions
 from learner.agent import Agent, AgentPolicy
 from learner.behaviour.noise import Noise, SmoothNoise
 from learner.systems import SYSTEMS, build_agent, make_settings
@@ -82,7 +81,7 @@ def make_trainer(plan: AnyPlan, change: Callable[[Agent], Agent] = lambda agent:
 def _inherit(replay: Replay, path: Path, keys: Sequence[str]) -> None:
     """Begin with the newest experience of another run, as much as there is room for."""
     with LogIndex(find_log(path).files) as index:
-        for step in transitions(index, max(0, len(index) - replay.capacity), len(index), keys):
+        for step in index.transitions(max(0, len(index) - replay.capacity), keys=keys):
             replay.add(step)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 
 from launch.compose import plan_spec
-from launch.offline_logs import PORTION, transitions
 from launch.offline_plan import OfflinePlan
 from learner.train.held_out import held_out
 from learner.train.replay import Replay
@@ -21,6 +20,7 @@ from robot.wire.index import LogIndex
 from robot.wire.transition import FLAGS, Transition
 
 HELD_SHARE = 4  # what is held out takes up to a quarter of what the replay may hold
+SHOW_EVERY = 500
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class OfflineData:
         """
         try:
             for number, step in enumerate(self._filling()):
-                if number % PORTION == 0:
+                if number % SHOW_EVERY == 0:
                     show(Doing("reading logs", number, self.taught))
                     if stop():
                         return False
@@ -155,7 +155,7 @@ class OfflineData:
     def _of(self, episode: int) -> Iterator[Transition]:
         """Transitions of one episode, in their order."""
         first, end = int(self._begins[episode]), int(self._begins[episode + 1])
-        return transitions(self.index, first, end, self._arrays)
+        return self.index.transitions(first, end, self._arrays)
 
     def _check_enough(self) -> None:
         length, named = self.plan.plan.settings.length, self.plan.logs[0].path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,9 @@ from launch.logs import places
 from robot.config import ConfigError, RobotConfig, check_config
 from robot.policy.observe import robot_spec
 from robot.tasks import make_task
-from robot.wire.index import LogIndex
 from robot.wire.log import LogFile
 from robot.wire.spec import RobotSpec, Spec
-from robot.wire.transition import Transition
 
-PORTION = 512  # transitions that are read at once
 Plan = Mapping[str, Any]
 
 
@@ -133,34 +130,3 @@ def _different_keys(name: str, mine: Any, other: Any) -> str:
                 return said
         return ""
     return f"{name} is {mine!r}, and {other!r}" if mine != other else ""
-
-
-def transitions(
-    index: LogIndex, first: int, end: int, keys: Sequence[str] = ()
-) -> Iterator[Transition]:
-    """Transitions at places `first` to `end` - 1 of an index, read in portions.
-
-    Args:
-        index: of logs.
-        first: place of the first one.
-        end: place behind the last one.
-        keys: which of their arrays; all unless some are named.
-
-    Raises:
-        ValueError: when they hold different arrays, or none of a name.
-    """
-    for start in range(first, end, PORTION):
-        rows = index.rows[start : min(start + PORTION, end)]
-        arrays = index.read(start, len(rows), keys)
-        for t, row in enumerate(rows):
-            robot, run = index.streams[row["stream"]]
-            yield Transition(
-                robot=robot,
-                run=run,
-                index=int(row["index"]),
-                episode=int(row["episode"]),
-                step=int(row["step"]),
-                weights_version=int(row["weights_version"]),
-                valid=bool(row["valid"]),
-                arrays={key: values[t] for key, values in arrays.items()},
-            )

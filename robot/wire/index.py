@@ -146,19 +146,31 @@ class LogIndex:
         arrays = self._gather(rows, form)
         return {key: np.ascontiguousarray(arrays[key]) for key in wanted}
 
-    def transitions(self, first: int = 0, portion: int = 1024) -> Iterator[Transition]:
+    def transitions(
+        self,
+        first: int = 0,
+        end: int | None = None,
+        keys: Iterable[str] = (),
+        portion: int = 1024,
+    ) -> Iterator[Transition]:
         """All transitions from a place on, as `LogReader.transitions` gives them, but faster.
 
         Of their stamps only the tick's is there, and their ledgers are empty.
 
         Args:
             first: place.
+            end: place behind the last one; that of the index unless given.
+            keys: which of their arrays; all unless some are named.
             portion: how many are in memory at a time.
+
+        Raises:
+            ValueError: when one holds no array of a name.
         """
-        while first < len(self):
-            form = self.rows["form"][first : first + portion]
+        end, keys = len(self) if end is None else end, tuple(keys)
+        while first < end:
+            form = self.rows["form"][first : min(first + portion, end)]
             count = int(np.argmax(form != form[0])) or len(form)
-            arrays = self.read(first, count)
+            arrays = self.read(first, count, keys)
             for at, row in enumerate(self.rows[first : first + count]):
                 yield Transition(
                     *self.streams[row["stream"]],

@@ -172,6 +172,15 @@ def test_episodes_tell_their_rewards_and_whether_they_are_whole(tmp_path: Path, 
     assert found[0].reward == sum(i % 7 for i in range(10))
 
 
+def test_a_stretch_of_transitions_holds_the_arrays_that_are_named(tmp_path: Path, step: Build):
+    write(tmp_path, [step(i) for i in range(20)])
+    with open_index(tmp_path) as index:
+        some = list(index.transitions(3, 9, ["reward", "action"], portion=4))
+    assert [s.index for s in some] == [3, 4, 5, 6, 7, 8]
+    assert all(s.arrays.keys() == {"reward", "action"} for s in some)
+    assert [float(s.arrays["reward"]) for s in some] == [i % 7 for i in range(3, 9)]
+
+
 def test_what_is_not_there_is_refused_by_name(tmp_path: Path, step: Build):
     write(tmp_path, [step(i) for i in range(4)] + [step(4, extra=np.zeros(2))])
     index = open_index(tmp_path)

@@ -189,18 +189,7 @@ class RunFolder:
         Raises:
             ConfigError: when there is no run of a robot in the folder, or its plan cannot be read.
         """
-        data = self.saved_plan()
-        if "environment" in data:
-            name = data["environment"]["name"]
-            raise ConfigError(f"{self.path}: is a run in {name}; this is for runs of robots")
-        data = self.saved_plan(key for key in Plan.__dataclass_fields__ if key != "begun_from")
-        base = make_settings(data["system"], data["preset"])
-        return Plan(
-            robot=check_config(RobotConfig, data["robot"], str(self.plan_file)),
-            settings=check_config(type(base), data["settings"], str(self.plan_file)),
-            **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
-            begun_from=data.get("begun_from"),
-        )
+        return plan_from(self.saved_plan(), str(self.plan_file))
 
     def saved_plan(self, keys: Iterable[str] = ()) -> dict[str, Any]:
         """The plan of the run as it was written.
@@ -222,6 +211,31 @@ class RunFolder:
         if missing:
             raise ConfigError(f"{self.plan_file}: lacks {', '.join(sorted(missing))}")
         return data
+
+
+def plan_from(data: Mapping[str, Any], where: str) -> Plan:
+    """A plan of what `Plan.as_dict` gave.
+
+    Args:
+        data: JSON-ready.
+        where: it was read, for errors.
+
+    Raises:
+        ConfigError: when it is no plan of a robot, or is not allowed any more.
+    """
+    if "environment" in data:
+        name = data["environment"]["name"]
+        raise ConfigError(f"{where}: is of a run in {name}; this is for runs of robots")
+    needed = {key for key in Plan.__dataclass_fields__ if key != "begun_from"}
+    if missing := needed - data.keys():
+        raise ConfigError(f"{where}: lacks {', '.join(sorted(missing))}")
+    base = make_settings(data["system"], data["preset"])
+    return Plan(
+        robot=check_config(RobotConfig, data["robot"], where),
+        settings=check_config(type(base), data["settings"], where),
+        **{key: data[key] for key in ("system", "preset", "twin", "clock", "seed")},
+        begun_from=data.get("begun_from"),
+    )
 
 
 def _lock(handle: int, refusal: str) -> None:

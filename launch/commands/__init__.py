@@ -12,6 +12,8 @@ from launch.commands.exploring import Adapt, Exploration
 from launch.commands.learning import Evaluate, Learn, Train
 from launch.commands.logs import Logs
 from launch.commands.measuring import Bench, Curves, Result, Velocity
+from launch.commands.motion import Dynamics
+from launch.commands.replaying import Replay
 from launch.commands.rivals import Baseline
 from launch.commands.robots import Act, Body, Camera, Doctor, Keys, Pause, Resume, Stop
 
@@ -30,11 +32,13 @@ COMMANDS: dict[str, type] = {
     "doctor": Doctor,
     "logs": Logs,
     "bench": Bench,
+    "replay": Replay,
     "exploration": Exploration,
     "compare": Compare,
     "result": Result,
     "curves": Curves,
     "velocity": Velocity,
+    "dynamics": Dynamics,
     "export": Export,
     "keys": Keys,
 }

@@ -101,6 +101,7 @@ class ReplayLink:
         self._clock: deque[int] = deque()
         self._ages: deque[int] = deque()
         self._commands: deque[Command] = deque()
+        self._fault: Differs | None = None
         self._number, self._ahead = -1, next(self._ticks, None)
         if self._ahead is not None and self._ahead.number == -1:
             self._enter(self._ahead)
@@ -113,8 +114,9 @@ class ReplayLink:
 
         Raises:
             EndOfLog: when there is none.
-            Differs: when a command was sent then and is not today.
+            Differs: when a command is another one today, or is missing.
         """
+        self.check()
         if self._commands:
             raise Differs("a command", self._commands[0].position, "none", "the policy's loop")
         if self._ahead is None:
@@ -127,22 +129,31 @@ class ReplayLink:
         """Pictures that the step of this tick shows."""
         step = self._expected.peek()
         return {
-            name: (step.stamps_ns[key], step.arrays[key])
+            name: (step.stamps_ns[key], step.arrays[key].copy())
             for name, key in self._cameras.items()
             if key in step.stamps_ns
         }
 
     def send(self, command: Command) -> None:
-        """Check a command.
+        """Check a command; one that differs is raised with the next tick.
 
-        Raises:
-            Differs: unless the very same was sent.
+        Whoever checks the step meanwhile may know better why: the action that it comes from.
         """
         then = self._commands.popleft() if self._commands else None
         if then is None:
-            raise Differs("a command", "none", command.position, "the policy's loop")
-        if not same(then.position, command.position):
-            raise Differs("a command", then.position, command.position, "what makes commands")
+            self._fault = Differs("a command", "none", command.position, "the policy's loop")
+        elif not same(then.position, command.position):
+            told = then.position, command.position
+            self._fault = Differs("a command", *told, "what makes commands of actions")
+
+    def check(self) -> None:
+        """Raise what a command made differ, if one did.
+
+        Raises:
+            Differs: see `send`.
+        """
+        if self._fault is not None:
+            raise self._fault
 
     def say(self, word: OperatorWord) -> None:
         """Nobody listens; what the body made of it is in its samples."""

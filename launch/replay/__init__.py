@@ -1,0 +1,1 @@
+"""`reverie replay`: recorded runs, looked at, verified bit for bit, or acted again."""

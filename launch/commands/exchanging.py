@@ -18,9 +18,9 @@ class Export:
     Args:
         log: a run's folder, a folder of log files, or one file.
         out: folder or file to make.
-        to: lerobot, a LeRobotDataset v3.0; rerun, one .rrd file; arrays, an npz file per episode as
-            Gymnasium has them; daydreamer, an npz file per episode as its replay keeps them;
-            minari, one of its data sets.
+        to: lerobot, a LeRobotDataset v3.0; rerun, a file that ends in .rrd; arrays, an npz file
+            per episode as Gymnasium has them; daydreamer, an npz file per episode as its replay
+            keeps them; minari, one of its data sets.
         pictures: of lerobot: video, small films; lossless, films that are exact; png, exact too,
             and read by whatever shows pictures.
         hz: steps per second, where the log does not say.

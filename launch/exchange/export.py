@@ -109,6 +109,8 @@ def _daydreamer(part: Path, source: Source, outline: Outline, export: Export) ->
 
 def _rerun(part: Path, source: Source, outline: Outline, export: Export) -> Writer:
     need("rerun", "rerun")
+    if export.out.suffix != ".rrd":
+        raise ConfigError(f"{export.out}: rerun only opens files that end in .rrd")
     from launch.exchange.rerun_write import RerunWriter
 
     return RerunWriter(part, source, outline)

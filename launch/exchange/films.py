@@ -12,7 +12,8 @@ import numpy as np
 
 # A key frame every second picture, as LeRobot writes them, so that any is found quickly
 # (LeRobot 0.4.4, datasets/video_utils.py). Quality 20 of 0 to 51 is hard to tell from the original.
-EVERY = {"g": "2"}
+# Pictures lie in the order of showing (no B-frames), which players without ffmpeg need.
+EVERY = {"g": "2", "bf": "0"}
 SMALL = {**EVERY, "crf": "20"}
 EXACT = {**EVERY, "qp": "0", "preset": "veryfast"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from launch.exchange import arrays_write
 from launch.exchange.source import Source
 from robot.wire.log import LogWriter
 from robot.wire.transition import Transition
+
+RERUN = find_spec("rerun") is not None
 
 
 def write(
@@ -78,6 +81,7 @@ def test_a_cut_file_gives_what_is_whole_and_says_so(log, tmp_path, capsys):
         (["mixed", "--to", "arrays", "out"], ["step 2 of one", "'extra'", "missing"]),
         (["still", "--to", "arrays", "out"], ["--hz"]),
         (["good", "--to", "arrays", "good"], ["good", "exists already"]),
+        (["good", "--to", "rerun", "out"], ["out", "rrd" if RERUN else "reverie[rerun]"]),
         (["good", "--to", "rosbag", "out"], ["rosbag", "lerobot"]),
         (["good", "--to", "arrays", "out", "--hz", "-1"], ["--hz", "-1", "above 0"]),
         (["good", "--to", "lerobot", "out", "--pictures", "gif"], ["gif", "'png'"]),

@@ -60,7 +60,7 @@ def test_lerobots_own_loader_finds_every_number(log, tmp_path, pictures, how):
     out = tmp_path / "data"
     assert run_export(Export(log, "lerobot", out, pictures)) == 0
     wanted = dict(expected(list(Source(log).episodes())))
-    np.savez(tmp_path / "expected.npz", **wanted)
+    np.savez(tmp_path / "expected.npz", **wanted)  # pyright: ignore[reportArgumentType]
     command = [PYTHON, SCRIPT, out, tmp_path / "expected.npz", how]
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     done = subprocess.run(command, capture_output=True, text=True, env=offline, timeout=900)

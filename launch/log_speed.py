@@ -75,6 +75,9 @@ def log_speed(plan: Plan, seconds: float) -> dict[str, Any]:
         minute = record(plan, RunFolder(Path(folder) / "run"))
         steps = list(LogReader(minute, LOG_NAME).transitions())
         figures = _writing(minute, len(steps) / plan.control_hz, Path(folder) / "copy")
+        with spending() as spent:
+            LogIndex(log_files(minute, LOG_NAME)).close()
+        figures["index_recorded_minute_ms"] = spent.computing_s * 1e3 / MINUTES
         count = round(HOURS * 3600 * plan.control_hz)
         with spending() as spent:
             repeat(steps, count, Path(folder) / "long")

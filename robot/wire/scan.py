@@ -32,6 +32,7 @@ HEAD = np.dtype(
     ]
 )
 _OP = struct.Struct("<BQ")
+_BEGIN = struct.Struct("<BQH")  # as a message begins
 _KNOWN = frozenset(int(code) for code in Opcode)
 # What may stand before the summary, apart from messages; attachments are none of ours.
 _READERS: Mapping[int, Callable[[ReadDataStream], McapRecord]] = {
@@ -137,29 +138,29 @@ class FileScan:
 
     def _records(self, data: np.ndarray) -> tuple[list[int], int, int]:
         """Places of wanted messages, where the walk ended, bytes that the next record needs."""
-        view = data.data[: len(data) - PAD]
-        unpack, wanted = _OP.unpack_from, self._wanted_channels()
-        size, place, begins = len(view), 0, []
-        while place + _OP.size <= size and not self._halted:
-            code, length = unpack(view, place)
+        view, size = data.data, len(data) - PAD
+        unpack, wanted = _BEGIN.unpack_from, self._wanted_channels()
+        begins: list[int] = []
+        place, last, note = 0, size - _OP.size, begins.append
+        while place <= last:
+            code, length, channel = unpack(view, place)
             # Of a chunk only its head is passed over: its records follow, without compression.
             end = place + (CHUNK_HEAD if code == _CHUNK else _OP.size + length)
             if end > size:
                 return begins, place, end - place
             if code == _MESSAGE and length >= _SHORTEST:
-                this = wanted.get(view[place + 9] | view[place + 10] << 8)
+                this = wanted.get(channel)
                 if this:
-                    begins.append(place)
+                    note(place)
                 elif this is None and self._damaged("a message of no known channel", place):
                     break
             elif code == _FOOTER and self.complete:
                 self.closed = bytes(view[end : end + MAGIC_SIZE]) == MAGIC
                 return begins, end if self.closed else place, end - place + MAGIC_SIZE
-            elif not self._learn(code, view[place + _OP.size : end]):
-                if self._damaged("no known record", place):
-                    break
-            else:
+            elif self._learn(code, view[place + _OP.size : end]):
                 wanted = self._wanted_channels()
+            elif self._damaged("no known record", place):
+                break
             place = end
         return begins, place, _OP.size
 

@@ -63,9 +63,12 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     Raises:
         OSError: when the file cannot be read as a film.
     """
-    with av.open(str(path)) as file:
-        for frame in file.decode(video=0):
-            yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
+    try:
+        with av.open(str(path)) as file:
+            for frame in file.decode(video=0):
+                yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
+    except av.FFmpegError as error:
+        raise OSError(f"{path}: cannot be read as a film: {error}") from error
 
 
 def describe(path: Path) -> dict[str, Any]:

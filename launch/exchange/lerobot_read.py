@@ -103,7 +103,11 @@ class LeRobotFolder:
             table = pq.read_table(path)
             kept = [name for name in table.column_names if not name.startswith("stats/")]
             for line in table.select(kept).to_pylist():
-                yield line, self._columns(line)
+                try:
+                    columns = self._columns(line)
+                except KeyError as error:
+                    raise ConfigError(f"{path}: or what it names lacks {error}") from error
+                yield line, columns
 
     def _columns(self, line: dict[str, Any]) -> dict[str, np.ndarray]:
         number, length = line["episode_index"], line["length"]

@@ -277,6 +277,7 @@ def test_demonstrations_without_rewards_are_worth_nothing_and_never_terminal(tmp
         ({"codebase_version": "v2.1"}, ["v2.1", "v3.0"]),
         ({"fps": "soon"}, ["soon"]),
         ({"features": {"observation.state": {"dtype": "float32", "shape": [2]}}}, ["'action'"]),
+        ({"data_path": "data/{chunk}.parquet"}, ["episodes", "'chunk'"]),
         ({"data_path": "elsewhere-{chunk_index}{file_index}.parquet"}, ["elsewhere-00"]),
     ],
 )
@@ -287,6 +288,16 @@ def test_what_is_no_sound_data_set_is_refused_by_name(tmp_path, change, named):
     with pytest.raises(ConfigError) as refused:
         back(folder)
     assert all(word in str(refused.value) for word in named)
+
+
+def test_a_film_that_is_none_is_an_error_that_names_it(tmp_path):
+    pytest.importorskip("av")
+    from launch.exchange.films import frames
+
+    path = tmp_path / "file-000.mp4"
+    path.write_bytes(b"no film")
+    with pytest.raises(OSError, match="file-000.mp4: cannot be read as a film"):
+        list(frames(path))
 
 
 def test_a_data_file_that_lacks_frames_is_refused(tmp_path):

@@ -13,6 +13,7 @@ from launch.dynamics.score import Test, rmse
 from launch.dynamics.series import Group
 
 COLOURS = ("0.55", "tab:green", "tab:blue", "tab:red", "tab:purple")
+SHOWN = 4  # predictions that are drawn end to end
 STYLES = (":", "-.", "--", "-", "-")
 
 
@@ -50,7 +51,8 @@ def _traces(axes: Axes, test: Test, told: Mapping[str, np.ndarray], group: Group
     """Predictions end to end, each as long as the horizon, over what happened."""
     column, horizon = group.columns[0], test.horizon
     times = np.arange(horizon) / test.hz
-    for place, row in enumerate(range(0, len(test.states), horizon)):
+    rows = range(0, min(len(test.states), SHOWN * horizon), horizon)
+    for place, row in enumerate(rows):
         at = place * horizon / test.hz + times
         truth = test.future[row, :, column]
         axes.plot(at, truth, color="black", linewidth=1.6, label="truth" if not place else None)

@@ -18,6 +18,7 @@ from learner.train.settings import Settings
 from learner.train.updates import Lesson, Step
 from robot.config import ConfigError
 
+JUDGED = 32  # windows, evenly spread, by which training is judged on the way
 ROWS = 64  # windows that are foretold at once
 MODEL = "model"  # name of the update that trains the world model alone
 
@@ -117,6 +118,7 @@ def learn(
     starts = series.starts(practice.context + practice.horizon, first, ends[1])
     if first < 0 or not len(starts):
         raise ConfigError(f"too few steps are held back to foretell {practice.horizon} of them")
+    starts = starts[:: -(-len(starts) // JUDGED)]
     course = Course(parameters=sum(p.numel() for p in agent.model.parameters()))
     _train(latent, update, replay, _Judge(series, starts, ends[0]), course, told)
     return latent, course

@@ -92,6 +92,8 @@ def run_dynamics(log: Path, study: Study, out: Path, looks: int = 20) -> int:
     )
     draw(out.with_suffix(".png"), title, test, told, series.groups)
     Console().print(table(figures, "explained_change"))
+    if notes := series.origin.get("notes"):
+        print(f"note: {' '.join(notes.split())}")
     print(f"wrote {out} and {out.with_suffix('.png')}")
     return 0
 
@@ -180,6 +182,7 @@ def _facts(
     return {
         "seed": study.seed,
         "robot": series.steps[0].robot,
+        "recording": series.origin,
         "control_hz": series.spec.control_hz,
         "steps": {
             "all": len(series.steps),
@@ -192,7 +195,8 @@ def _facts(
 
 def command(log: Path, study: Study, out: Path) -> str:
     """The command line that makes the same again."""
-    said = f"reverie dynamics {log.name} --system {study.system} --preset {study.preset}"
+    place = log.name if log.is_absolute() else log
+    said = f"reverie dynamics {place} --system {study.system} --preset {study.preset}"
     said += f" --updates {study.updates} --history {study.history} --seed {study.seed}"
     said += "".join(f" --set {change}" for change in study.changes)
     said += f" --keys {' '.join(study.keys)}" if study.keys else ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from launch.importing.episode import described
-from launch.offline_logs import log_paths
+from launch.logs.places import find_log
 from learner.model.encoders import pick
 from robot.config import ConfigError, RobotConfig, check_config
 from robot.policy.observe import robot_spec
@@ -53,6 +53,7 @@ class Series:
         action: (N, A).
         follows: (N,) whether a step follows on the one before it: same episode, nothing between.
         groups: of the columns of `state`.
+        origin: what the log says of where it comes from: files, source, licence, notes.
     """
 
     spec: RobotSpec
@@ -61,6 +62,7 @@ class Series:
     action: np.ndarray
     follows: np.ndarray
     groups: list[Group]
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def starts(self, length: int, first: int, end: int) -> np.ndarray:
         """First steps of all unbroken windows of `length` steps within first .. end."""
@@ -96,7 +98,7 @@ def read_series(folder: Path, keys: Sequence[str] = ()) -> Series:
     Raises:
         ConfigError: when there is no log, it does not say what it holds, or it lacks a key.
     """
-    paths = log_paths(folder)
+    paths = find_log(folder).files
     about = _about(paths[0])
     spec, joints = _spec(folder, about)
     chosen = pick(spec.observation, keys or ("vectors",))
@@ -109,13 +111,20 @@ def read_series(folder: Path, keys: Sequence[str] = ()) -> Series:
     seen = RobotSpec(chosen, spec.action, spec.control_hz)
     state = np.array([np.concatenate([s.arrays[k] for k in chosen]) for s in steps], np.float64)
     action = np.array([s.arrays["action"] for s in steps], np.float64)
-    return Series(seen, steps, state, action, _follows(steps), groups(seen, joints))
+    return Series(seen, steps, state, action, _follows(steps), groups(seen, joints), _origin(about))
 
 
 def _about(path: Path) -> Mapping[str, str]:
     file = LogFile(path)
     next(file.records(), None)  # what a log is about stands before its first record
     return file.about
+
+
+def _origin(about: Mapping[str, str]) -> dict[str, Any]:
+    told: Any = json.loads(about.get("import", "{}"))
+    plan = told.get("map")
+    kept = ("source", "licence", "notes") if isinstance(plan, dict) else ()
+    return {**{key: plan[key] for key in kept if key in plan}, "files": told.get("files", {})}
 
 
 def _spec(folder: Path, about: Mapping[str, str]) -> tuple[RobotSpec, Sequence[str]]:

@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from launch.exchange.lerobot_layout import ABSENT, COUNTERS
-from launch.exchange.source import Outline
+from launch.exchange.outline import Outline
 from robot.clock import NS
 from robot.wire.transition import FLAGS, Transition
 

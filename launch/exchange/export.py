@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from launch.exchange.fresh import fresh, need
-from launch.exchange.source import Outline, Source
+from launch.exchange.outline import Outline
+from launch.exchange.source import Source
 from robot.config import ConfigError
 from robot.wire.transition import Transition
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import av  # pyright: ignore[reportMissingImports]
 import numpy as np
+from av.error import FFmpegError  # pyright: ignore[reportMissingImports]
 
 # A key frame every second picture, as LeRobot writes them, so that any is found quickly
 # (LeRobot 0.4.4, datasets/video_utils.py). Quality 20 of 0 to 51 is hard to tell from the original.
@@ -67,7 +68,7 @@ def frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         with av.open(str(path)) as file:
             for frame in file.decode(video=0):
                 yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise OSError(f"{path}: cannot be read as a film: {error}") from error
 
 

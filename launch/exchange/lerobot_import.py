@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from launch.exchange.fresh import fresh, need
+from launch.exchange.lerobot_folder import LeRobotFolder
 from launch.exchange.lerobot_layout import array_name
-from launch.exchange.lerobot_read import LeRobotFolder, lerobot_transitions
+from launch.exchange.lerobot_read import lerobot_transitions
 from launch.importing.episode import FLAT, describe
 from robot.policy.journal import EPISODES, LOG_NAME, Journal
 from robot.wire.log import LogWriter

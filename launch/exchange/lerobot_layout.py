@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from launch.exchange.source import Outline
+from launch.exchange.outline import Outline
 from robot.wire.transition import FLAGS, Transition
 
 VERSION = "v3.0"

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from launch.exchange.lerobot_layout import VERSION, Feature, Layout, make_layout
-from launch.exchange.source import Outline
+from launch.exchange.outline import Outline
 from launch.exchange.stats import PictureStats, Stats
 from robot.wire.transition import Transition
 

@@ -18,7 +18,7 @@ from minari.data_collector import EpisodeBuffer  # pyright: ignore[reportMissing
 from minari.dataset.minari_storage import MinariStorage  # pyright: ignore[reportMissingImports]
 
 from launch.exchange.arrays_write import gymnasium_arrays
-from launch.exchange.source import Outline
+from launch.exchange.outline import Outline
 from robot.wire.transition import Transition
 
 

@@ -32,7 +32,8 @@ from mcap.stream_reader import StreamReader
 from PIL import Image
 
 from launch.exchange.lerobot_layout import is_picture
-from launch.exchange.source import Outline, Source
+from launch.exchange.outline import Outline
+from launch.exchange.source import Source
 from robot.clock import NS
 from robot.wire.log import LogFile
 from robot.wire.transition import Transition

@@ -20,7 +20,8 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 from launch.exchange import lerobot_write  # noqa: E402
-from launch.exchange.lerobot_read import LeRobotFolder, lerobot_transitions  # noqa: E402
+from launch.exchange.lerobot_folder import LeRobotFolder  # noqa: E402
+from launch.exchange.lerobot_read import lerobot_transitions  # noqa: E402
 
 Pack = Callable[[list[Transition]], list[bytes]]
 

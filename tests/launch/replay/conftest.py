@@ -30,6 +30,12 @@ def train(run: Path, minutes: float, *changes: str, robot: str = "point_mass") -
 
 
 @pytest.fixture(scope="session")
+def small() -> tuple[str, ...]:
+    """Changes that make a system tiny."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 160 steps, of which the process made the last 60 in a second life."""
     folder = tmp_path_factory.mktemp("replay") / "run"

@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGS, SMALL
 
 from launch.bench import cpu_model
 from launch.replay.lives import read_lives
 from launch.replay.verify import verify
 from launch.run_folder import versions
 
+CONFIGS = Path(__file__).parents[3] / "hardware_configs"
 RECORDED = Path(__file__).parent / "recorded"
 MADE_ON = json.loads((RECORDED / "made_on.json").read_text())
 
@@ -36,8 +36,8 @@ def test_a_kept_run_acts_as_it_did(robot: str, steps: int):
 
 
 @pytest.mark.slow
-def test_a_run_of_real_processes_acts_as_it_did(tmp_path: Path):
-    changes = (*SMALL, "learner.publish_s=0.3", "scheduling.realtime_priority=0")
+def test_a_run_of_real_processes_acts_as_it_did(tmp_path: Path, small: tuple[str, ...]):
+    changes = (*small, "learner.publish_s=0.3", "scheduling.realtime_priority=0")
     sets = [word for change in changes for word in ("--set", change)]
     run, reverie = tmp_path / "run", [sys.executable, "-m", "launch.cli"]
     robot = ["train", str(CONFIGS / "point_mass.yaml"), "--twin", "mujoco", "--minutes", "0.15"]

@@ -14,6 +14,7 @@ from launch.baseline_plan import RivalPlan, rival_plan
 from launch.display import Display
 from launch.run_folder import RunFolder
 from launch.signals import until_signal
+from launch.summary import recent_reward
 from robot.config import ConfigError
 
 MISSING = "it needs Stable-Baselines3; install it with: pip install 'reverie[baselines]'"
@@ -84,7 +85,7 @@ def _train(
     console.print(
         f"{summary['robot_minutes']:.1f} robot minutes, {summary['updates']} updates, "
         f"{summary['computing_s']:.0f} s of computing, "
-        f"last ten episodes {summary['mean_reward_last10']} per step. "
+        f"{recent_reward(summary)}. "
         f"Summary: {folder.summary}. "
         + (f"Draw it: reverie curves {lesson.curve}" if lesson.curve.exists() else ""),
         highlight=False,

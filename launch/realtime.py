@@ -27,7 +27,7 @@ from launch.ledgers import Ledger, Ledgers, camera_names, gather
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
 from launch.stop import Word, say
-from launch.summary import write_summary
+from launch.summary import recent_reward, write_summary
 from robot.body.safety import LATCHED
 from robot.config import ConfigError
 from robot.wire.sockets import RobotLock, open_receiver, open_sender
@@ -235,9 +235,9 @@ def run_realtime(plan: Plan, folder: RunFolder, minutes: float, console: Console
                 supervisor.stop()
     summary = supervisor.summarise()
     console.print(
-        f"{summary['robot_minutes']:.1f} robot minutes, {summary['updates']} updates, last ten "
-        f"episodes {summary['mean_reward_last10']} per step, missed ticks "
-        f"{summary['policy_loop']['missed']}. Summary: {folder.summary}",
+        f"{summary['robot_minutes']:.1f} robot minutes, {summary['updates']} updates, "
+        f"{recent_reward(summary)}, missed ticks {summary['policy_loop']['missed']}. "
+        f"Summary: {folder.summary}. Look at it: reverie evaluate {folder.path}",
         highlight=False,
     )
     return 0

@@ -91,6 +91,12 @@ def write_summary(folder: RunFolder, plan: Counted, outcome: Outcome) -> dict[st
     return summary
 
 
+def recent_reward(summary: Mapping[str, Any]) -> str:
+    """What a run's last words say of its reward, also when it ended within its first episode."""
+    recent = summary["mean_reward_last10"]
+    return "no episode ended yet" if recent is None else f"last ten episodes {recent} per step"
+
+
 def peak_rss_mb() -> float:
     """Most memory that this process has held so far, in MB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -25,6 +25,7 @@ from launch.lineage import begun_from, find_ancestor, grown, plant
 from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
+from launch.summary import recent_reward
 from learner.systems import build_agent
 from learner.train.trainer import Trainer
 from robot.config import ConfigError, RobotConfig, load_config
@@ -212,7 +213,7 @@ def _run_lockstep(plan: AnyPlan, folder: RunFolder, minutes: float, console: Con
     console.print(
         f"{much}, {summary['updates']} updates, "
         f"{time.monotonic() - began:.0f} s of computing, "
-        f"last ten episodes {summary['mean_reward_last10']} per step. "
+        f"{recent_reward(summary)}. "
         f"Summary: {folder.summary}. Look at it: reverie evaluate {folder.path}",
         highlight=False,
     )

@@ -13,8 +13,7 @@ from tyro.conf import Positional, arg
 class Replay:
     """Play a log back: look at it, verify it bit for bit, or act it again.
 
-    Examples: reverie replay runs/mine --mode verify; reverie replay runs/mine --show video;
-    reverie replay runs/mine --mode act --twin mujoco
+    Example: reverie replay runs/mine --mode verify
 
     Args:
         log: a file, a folder of log files, or a run's folder.

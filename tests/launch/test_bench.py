@@ -165,7 +165,7 @@ def test_the_processor_is_read_from_the_kernels_table(tmp_path: Path):
 @pytest.mark.parametrize(
     ("bench", "said"),
     [
-        (Bench("coffee", A1), "unknown 'coffee'; there are loop, learner"),
+        (Bench("coffee", A1), "unknown 'coffee'; there are loop, logs, learner"),
         (Bench("planner", A1, system="reverie"), "reverie does not plan; allowed is planet"),
         (Bench("wire", A1, seconds=0.0), "--seconds and --minutes must be above 0"),
         (Bench("wire", A1, changes=("learner.foo=1",)), "unknown key foo"),

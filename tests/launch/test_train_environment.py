@@ -107,7 +107,7 @@ def test_commands_of_robots_say_that_this_is_none(
     finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["learn", "--run", str(finished)]) == 2
-    assert "is a run in gym:reverie/TMaze-v0" in capsys.readouterr().err
+    assert "is of a run in gym:reverie/TMaze-v0" in capsys.readouterr().err
 
 
 def test_its_policy_is_tried_by_its_mode_and_by_its_samples(

@@ -129,14 +129,15 @@ def _origin(about: Mapping[str, str]) -> dict[str, Any]:
 
 def _spec(folder: Path, about: Mapping[str, str]) -> tuple[RobotSpec, Sequence[str]]:
     """What a log holds by its own account, and the names of the joints, where it tells them."""
+    plan, come = (json.loads(about.get(name, "{}")) for name in ("plan", "import"))
+    robot = check_config(RobotConfig, plan["robot"], str(folder)) if "robot" in plan else None
     if "spec" in about:
-        told: Any = json.loads(about.get("import", "{}")).get("map")
-        joints = told["joints"] if isinstance(told, dict) else {}
-        return described(about["spec"]), joints.get("keep") or joints.get("order") or ()
-    plan = json.loads(about.get("plan", "{}"))
-    if "robot" not in plan:
+        said = come.get("map")
+        named = said["joints"] if isinstance(said, dict) else {}
+        joints = tuple(robot.joints) if robot else named.get("keep") or named.get("order")
+        return described(about["spec"]), joints or ()
+    if robot is None:
         raise ConfigError(f"{folder}: its log does not say what it holds")
-    robot = check_config(RobotConfig, plan["robot"], str(folder))
     return robot_spec(robot, make_task(robot)), tuple(robot.joints)
 
 

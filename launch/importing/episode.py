@@ -63,7 +63,9 @@ def describe(spec: RobotSpec) -> str:
 
 
 def described(text: str) -> RobotSpec:
-    """The spec that `describe` wrote, without mirror.
+    """The spec that `describe` wrote, or a run's log says, without mirror.
+
+    A run's log does not tell bounds; then there are none.
 
     Raises:
         ValueError, KeyError: when the text holds none.
@@ -89,11 +91,11 @@ def _bound(end: np.ndarray) -> list[float] | None:
 def _from_data(data: Mapping[str, Any]) -> Spec:
     shape = tuple(data["shape"])
     centre, scale = (np.array(data[key], np.float32) for key in ("centre", "scale"))
-    if data["choice"]:
+    if data["choice"] if "choice" in data else data["space"].startswith("OneHot"):
         return Spec(OneHot(shape[0]))
     if data["dtype"] == "uint8":
         return Spec(gym.spaces.Box(0, 255, shape, np.uint8), data["unit"], data["frame"])
-    low, high = (_end(data[key], sign, shape) for key, sign in (("low", -1), ("high", 1)))
+    low, high = (_end(data.get(key), sign, shape) for key, sign in (("low", -1), ("high", 1)))
     return Spec(
         gym.spaces.Box(low, high, shape, np.float32), data["unit"], data["frame"], centre, scale
     )

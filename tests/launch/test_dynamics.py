@@ -83,6 +83,16 @@ def test_a_series_is_the_log_in_numbers(tmp_path: Path):
     assert np.array_equal(only.state, found.state[:, 2:])
 
 
+def test_a_runs_own_log_is_a_series_too():
+    found = read_series(ROOT / "tests/launch/replay/recorded/a1", ["joint_pos", "gravity"])
+    step = found.steps[7]
+    wanted = np.concatenate([step.arrays["joint_pos"], step.arrays["gravity"]])
+    assert np.array_equal(found.state[7], wanted)
+    kinds = [(g.key, g.kind, len(g.columns)) for g in found.groups]
+    joints = [("joint_pos", kind, 4) for kind in ("hip", "thigh", "calf")]
+    assert kinds == [*joints, ("gravity", "all", 3)]
+
+
 def test_numbers_without_names_of_joints_are_one_group():
     spec = RobotSpec({"x": measured_spec("m", "", np.eye(3))}, box(-1.0, 1.0, (1,)), HZ)
     assert groups(spec, ["FL_hip"]) == [Group("x", "all", "m", (0, 1, 2), ("0", "1", "2"))]

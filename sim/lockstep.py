@@ -75,7 +75,7 @@ class LockstepLink:
         return [sample for sample in samples if sample is not None]
 
     def frames(self) -> dict[str, tuple[int, np.ndarray]]:
-        """Latest picture of each camera that is heard, drawn when the camera's rate makes one due."""
+        """Latest picture of each camera that is heard, drawn when its rate makes one due."""
         for name, camera in self._cameras.items():
             if self.clock.now_ns() >= self._due_ns.get(name, 0):
                 self._draw(name, camera)

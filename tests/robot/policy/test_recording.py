@@ -306,6 +306,7 @@ def test_a_png_is_exact_with_distance_too(channels):
     picture = np.random.default_rng(0).integers(0, 256, (9, 7, channels), np.uint8)
     data = np.frombuffer(compressed(picture, "png"), np.uint8)
     back = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    assert back is not None
     turned = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA
     np.testing.assert_array_equal(cv2.cvtColor(back, turned), picture)
 
@@ -315,5 +316,5 @@ def test_a_jpeg_is_small_and_looks_alike():
     picture = np.stack(np.broadcast_arrays(across, across[:, None], 100.0), -1).astype(np.uint8)
     data = compressed(picture, "jpeg")
     back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    assert len(data) < picture.nbytes / 4
+    assert back is not None and len(data) < picture.nbytes / 4
     assert np.abs(back.astype(int) - picture).mean() < 4

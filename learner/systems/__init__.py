@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from learner.agent import Agent
@@ -20,6 +20,7 @@ from learner.systems import (
     world_models,
 )
 from learner.train.settings import Settings
+from learner.train.shift import RandomShift
 from robot.config import ConfigError, apply_change, check_config
 from robot.wire.spec import RobotSpec
 
@@ -74,8 +75,15 @@ def make_settings(name: str, preset: str, changes: Sequence[str] = ()) -> Settin
 def build_agent(name: str, spec: RobotSpec, settings: Settings) -> Agent:
     """Put a system together for one robot: it is told its keys by their names.
 
+    With `shift`, any system's pictures are moved at random before they are learnt from.
+
     Raises:
         ConfigError: for a key that the robot does not sense, or what the system cannot do with it.
     """
-    keys = tuple(pick(spec.observation, settings.keys))
-    return find_system(name).build(spec, settings.model_copy(update={"keys": keys}))
+    specs = pick(spec.observation, settings.keys)
+    agent = find_system(name).build(spec, settings.model_copy(update={"keys": tuple(specs)}))
+    if settings.shift:
+        read = {key: spec.observation[key] for key in agent.keys}
+        shifts = RandomShift(read, settings.shift)
+        agent.diet = replace(agent.diet, prepare=(*agent.diet.prepare, shifts))
+    return agent

@@ -36,7 +36,8 @@ def among(names: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-INSIDE_S = 600.0
+# Settings that came later are told only where they are not these, so that older runs go on.
+UNTOLD = {"inside_s": 600.0, "shift": 0}
 
 
 class Settings(Strict):
@@ -60,6 +61,8 @@ class Settings(Strict):
         inside_s: seconds between two looks at what the model foretells; 0 for none.
         bfloat16: whether the learner computes in bfloat16, with float32 masters of all weights.
         keys: observation keys that are read; "vectors" stands for all that are no pictures.
+        shift: whole pixels by which the pictures of a chunk are moved at most, at random, before it
+            is learnt from; 0 leaves them.
     """
 
     batch: int = Field(default=24, ge=1)
@@ -76,14 +79,15 @@ class Settings(Strict):
     calm_scale: float = Field(default=1.0, ge=0, le=1)
     publish_s: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=60.0, gt=0)
-    inside_s: float = Field(default=INSIDE_S, ge=0)
+    inside_s: float = Field(default=UNTOLD["inside_s"], ge=0)
     bfloat16: bool = True
     keys: tuple[str, ...] = ("vectors",)
+    shift: int = Field(default=0, ge=0)
 
     @model_serializer(mode="wrap")
     def _told(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """All settings but the usual `inside_s`, so that runs from before it existed go on."""
-        return {k: v for k, v in told(self).items() if (k, v) != ("inside_s", INSIDE_S)}
+        """All settings but those of `UNTOLD` that are as they always were."""
+        return {k: v for k, v in told(self).items() if k not in UNTOLD or v != UNTOLD[k]}
 
     def noise_scale(self, updates: int) -> float:
         """Scale of the exploration noise of a policy that so many updates have taught."""

@@ -11,6 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 pytest.importorskip(
     "stable_baselines3", reason="Stable-Baselines3 is missing: pip install 'reverie[baselines]'"
@@ -190,11 +191,51 @@ def test_the_target_of_sac_bootstraps_unless_terminal(
     life: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = lived_sac(life)
-    replay = model.replay_buffer
-    assert replay is not None and model.log_ent_coef is not None
-    monkeypatch.setattr(replay, "sample", lambda size, env: replay._get_samples(np.arange(10)))
+    assert model.log_ent_coef is not None
     with torch.no_grad():
         model.log_ent_coef.fill_(-80.0)  # no pay for entropy
+    targets = targets_of(model, monkeypatch)
+    rewards = [reward for reward, _ in life.made[:10]]
+    expected = [r + (0 if step in (5, 10) else GAMMA * 5.0) for step, r in enumerate(rewards, 1)]
+    assert targets[0] == targets[1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_target_of_sac_pays_the_surprise_of_the_next_action(
+    life: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lesser of 7 and 5, less alpha times the log density of what the actor draws there."""
+    model, mean, std, drawn = lived_sac(life), 0.3, 0.3, []
+    assert model.log_ent_coef is not None
+    alpha = float(model.log_ent_coef.detach().exp())
+    assert alpha == pytest.approx(0.1)
+    with torch.no_grad():
+        spread = np.arctanh((np.log(std) + 5) / 3.5 - 1)  # log std = -5 + 3.5 (tanh + 1)
+        for layer, value in ((model.actor.mu, mean), (model.actor.log_std, spread)):
+            layer.weight.zero_()  # pyright: ignore
+            layer.bias.fill_(value)  # pyright: ignore
+    draw = model.actor.action_log_prob
+
+    def watched(observation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        action, log_density = draw(observation)
+        drawn.append(action.detach().double().numpy())
+        return action, log_density
+
+    monkeypatch.setattr(model.actor, "action_log_prob", watched)
+    (found, _), (_, then) = targets_of(model, monkeypatch), drawn
+    surprise = -(norm.logpdf(np.arctanh(then), mean, std) - np.log(1 - then**2)).sum(1)
+    rewards = [reward for reward, _ in life.made[:10]]
+    assert np.ptp(surprise) > 1, "another for every action"
+    for step, reward in enumerate(rewards, 1):
+        future = 0.0 if step in (5, 10) else GAMMA * (5.0 + alpha * surprise[step - 1])
+        assert found[step - 1] == pytest.approx(reward + future, abs=1e-3)
+
+
+def targets_of(model: SAC, monkeypatch: pytest.MonkeyPatch) -> list[list[float]]:
+    """What both critics learn from ten steps where the slow ones say 7 and 5 of everything."""
+    replay = model.replay_buffer
+    assert replay is not None
+    monkeypatch.setattr(replay, "sample", lambda size, env: replay._get_samples(np.arange(10)))
+    with torch.no_grad():
         for network, value in zip(model.critic_target.q_networks, (7.0, 5.0), strict=True):
             network[-1].weight.zero_()  # pyright: ignore
             network[-1].bias.fill_(value)  # pyright: ignore
@@ -206,9 +247,7 @@ def test_the_target_of_sac_bootstraps_unless_terminal(
 
     monkeypatch.setattr(torch.nn.functional, "mse_loss", loss)
     model.train(1, 10)
-    rewards = [reward for reward, _ in life.made[:10]]
-    expected = [r + (0 if step in (5, 10) else GAMMA * 5.0) for step, r in enumerate(rewards, 1)]
-    assert targets[0] == targets[1] == pytest.approx(expected, abs=1e-5)
+    return targets
 
 
 @pytest.mark.parametrize(("bias", "grows"), [(-50.0, True), (0.41, False)])

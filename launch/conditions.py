@@ -76,7 +76,7 @@ def _read(entry: str, robot: RobotConfig, obstacles: dict[str, str]) -> Iterator
         for name in (name for name, why in obstacles.items() if not why):
             yield from _read(name, robot, obstacles)
         return
-    joined = [_perturbation(part, obstacles) for part in entry.split("+")]
+    joined = [_perturbation(part, robot, obstacles) for part in entry.split("+")]
     if len(joined) == 1 and isinstance(joined[0], str):
         for strength in KINDS[joined[0]].strengths(robot):
             yield Condition((Perturbation(joined[0], strength),))
@@ -87,7 +87,9 @@ def _read(entry: str, robot: RobotConfig, obstacles: dict[str, str]) -> Iterator
     yield Condition(tuple(part for part in joined if isinstance(part, Perturbation)))
 
 
-def _perturbation(part: str, obstacles: dict[str, str]) -> Perturbation | str:
+def _perturbation(
+    part: str, robot: RobotConfig, obstacles: dict[str, str]
+) -> Perturbation | str:
     """One perturbation, or the name of a kind whose strength was not said."""
     name, equals, text = part.partition("=")
     if name not in KINDS:
@@ -98,11 +100,12 @@ def _perturbation(part: str, obstacles: dict[str, str]) -> Perturbation | str:
     if not equals:
         return name
     kind = KINDS[name]
-    allowed = f"allowed is {kind.least:g} to {kind.most:g} ({kind.about})"
+    most = kind.limit(robot)
+    allowed = f"allowed is {kind.least:g} to {most:g} ({kind.about})"
     try:
         strength = float(text)
     except ValueError:
         raise ConfigError(f"--perturb {part}: not a number; {allowed}") from None
-    if not kind.least <= strength <= kind.most:
+    if not kind.least <= strength <= most:
         raise ConfigError(f"--perturb {part}: {allowed}")
     return Perturbation(name, strength)

@@ -30,6 +30,10 @@ class Kind:
         """Usual strengths for a machine."""
         return self.usual
 
+    def limit(self, config: RobotConfig) -> float:
+        """Strength up to which a machine can be perturbed so."""
+        return self.most
+
     def obstacle(self, config: RobotConfig) -> str:
         """Why a machine cannot be perturbed so; "" when it can."""
         return ""
@@ -93,10 +97,26 @@ class Friction(Kind):
 
 
 class SensorLatency(Kind):
-    """Readings that come later, with the stamps of when they were taken."""
+    """Readings that come later, with the stamps of when they were taken.
+
+    A body stops for readings that are older than `safety.sensor_stale_periods`, so there it ends.
+    """
 
     about = "ms by which readings come later"
     least, most, usual = 0.0, 50.0, (10.0, 20.0, 40.0)
+    shares: Sequence[float] = (0.25, 0.5, 0.9)  # of the limit, where the usual ones are beyond it
+
+    def strengths(self, config: RobotConfig) -> Sequence[float]:
+        """Those that the body lives with."""
+        limit = self.limit(config)
+        mine = [round(share * limit) for share in self.shares]
+        return self.usual if self.usual[-1] <= limit else [ms for ms in mine if ms]
+
+    def limit(self, config: RobotConfig) -> float:
+        """Where every reading would be stale, less a period in which it is read."""
+        period_ms = 1e3 / config.control.inner_hz
+        room_ms = (config.safety.sensor_stale_periods - 1) * period_ms - config.twin.latency_ms
+        return max(0.0, min(self.most, room_ms))
 
     def changed(self, config: RobotConfig, strength: float) -> RobotConfig:
         """The twin that senses late."""

@@ -27,6 +27,13 @@ def test_a_kind_alone_means_its_usual_strengths_and_plus_joins() -> None:
     assert names("push=5,push=5.0") == ["clean", "push=5"]  # each once
 
 
+def test_readings_are_never_so_late_that_the_body_stops_for_them() -> None:
+    # An A1's body calls readings stale after 20 periods of 1 ms.
+    late = [f"sensor_latency={ms}" for ms in (5, 10, 17)]
+    assert names("sensor_latency") == ["clean", *late]
+    assert names("sensor_latency=19") == ["clean", "sensor_latency=19"]
+
+
 def test_all_leaves_out_what_this_robot_cannot_have_and_says_why() -> None:
     said: Conditions = read_conditions(["all"], A1)
     assert {condition.kind for condition in said.wanted} == {
@@ -42,6 +49,7 @@ def test_all_leaves_out_what_this_robot_cannot_have_and_says_why() -> None:
         ("payload=50", "--perturb payload=50: allowed is 0 to 20 \\(kg more on trunk or cart"),
         ("push=hard", "--perturb push=hard: not a number; allowed is 0 to 100"),
         ("push=nan", "--perturb push=nan: allowed is 0 to 100"),
+        ("sensor_latency=20", "--perturb sensor_latency=20: allowed is 0 to 19 \\(ms by which"),
         ("light=0.5", "--perturb light=0.5: no camera of this robot is observed"),
         ("push+payload=2", "say how strong, such as push=1"),
     ],

@@ -8,7 +8,7 @@ import numpy as np
 
 from launch.environments import AnyPlan, EnvironmentPlan, make_environment
 from learner.train.relabel import Judge
-from robot.config import ConfigError, ReachTask, RobotConfig, WalkTask
+from robot.config import ConfigError, PickPlaceTask, ReachTask, RobotConfig, WalkTask
 from robot.tasks.kinematics import Legs, height
 from robot.tasks.reach import nearness
 from robot.tasks.walk import Posture, Published, Reward, Stance, WalkUpright
@@ -26,6 +26,11 @@ def make_judge(plan: AnyPlan) -> Judge:
     if isinstance(plan, EnvironmentPlan):
         return _environment_judge(plan)
     task = plan.robot.task
+    if isinstance(task, PickPlaceTask):
+        raise ConfigError(
+            "task.name pick_place: its reward cannot be told from single steps; "
+            "that of walk and reach can"
+        )
     return (
         WalkJudge(plan.robot, task) if isinstance(task, WalkTask) else ReachJudge(plan.robot, task)
     )

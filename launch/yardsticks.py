@@ -10,9 +10,10 @@ import numpy as np
 
 from launch.compose import plan_spec
 from launch.gait import Check, at_least, pool, walking_gate
+from launch.placing import Placing
 from launch.run_folder import Plan
 from launch.trial import Episode, Trial, try_policy
-from robot.config import WalkTask
+from robot.config import PickPlaceTask, WalkTask
 from robot.tasks.reach import straight
 from robot.tasks.walk import Score
 from robot.wire.spec import Spec
@@ -55,6 +56,8 @@ class Yardstick(Protocol):
 
 def yardstick_of(plan: Plan, trial: Trial) -> Yardstick:
     """The yardstick of a plan's task, for episodes that were tried so."""
+    if isinstance(plan.robot.task, PickPlaceTask):
+        return Placing(plan)
     return Walking(plan) if isinstance(plan.robot.task, WalkTask) else Reaching(plan, trial)
 
 

@@ -13,7 +13,8 @@ from robot.config.robot import (
     Scheduling,
     load_config,
 )
-from robot.config.tasks import ReachTask, WalkTask
+from robot.config.spelling import did_you_mean
+from robot.config.tasks import PickPlaceTask, ReachTask, WalkTask
 from robot.config.twins import LeggedTwin, Link, RailTwin, Start, TwinConfig, Vector3
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LeggedTwin",
     "Link",
     "LogConfig",
+    "PickPlaceTask",
     "Prismatic",
     "RailTwin",
     "ReachTask",
@@ -43,5 +45,6 @@ __all__ = [
     "WalkTask",
     "apply_change",
     "check_config",
+    "did_you_mean",
     "load_config",
 ]

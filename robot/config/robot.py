@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from robot.config.joints import JointConfig, Leg, Unit
 from robot.config.log import LogConfig
 from robot.config.reading import ConfigError, Strict, apply_change, check_config
-from robot.config.tasks import TaskConfig, WalkTask
+from robot.config.tasks import PickPlaceTask, TaskConfig, WalkTask
 from robot.config.twins import LeggedTwin, RailTwin, TwinConfig
 
 
@@ -251,6 +251,8 @@ class RobotConfig(Strict):
             return "twin.kind rail needs one joint that slides, no legs, and imu false"
         if isinstance(self.task, WalkTask) and not self.legs:
             return "task.name walk needs legs"
+        if isinstance(self.task, PickPlaceTask) and (misfit := self.task.misfit(self.joints)):
+            return misfit
         if not (self.imu or self.safety.tilt_allowed):
             return "safety.tilt_allowed false needs imu true: nothing else tells a tilt"
         return ""

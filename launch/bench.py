@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from launch.compose import learner_settings
+from launch.dream_speed import dream_speed
 from launch.log_speed import log_speed
 from launch.planner_speed import planner_speed
 from launch.run_folder import Plan, versions
@@ -24,6 +25,7 @@ from launch.speeds import Figures, learner_speed, policy_speed, twins_speed, wir
 from robot.config import ConfigError, RobotConfig, load_config
 
 SPEEDS: Mapping[str, Callable[[Plan, float], Figures]] = {
+    "dream": dream_speed,
     "learner": learner_speed,
     "planner": planner_speed,
     "policy": policy_speed,
@@ -42,7 +44,7 @@ class Bench:
     """What is measured.
 
     Args:
-        name: "loop", "logs", "learner", "planner", "policy", "twin" or "wire".
+        name: "loop", "logs", "dream", "learner", "planner", "policy", "twin" or "wire".
         config: the robot's YAML file.
         twin: engine.
         system: learning system, and `preset` of it; "" for the default, or for one that plans.

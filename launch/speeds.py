@@ -15,6 +15,7 @@ from launch.compose import PolicyMaker, make_trainer, plan_spec
 from launch.run_folder import Plan
 from launch.trial import open_twin
 from learner.behaviour.noise import ModeNoise
+from learner.model.world_model import WorldModel
 from learner.systems import build_agent
 from robot.clock import SteppedClock
 from robot.config import ConfigError
@@ -50,16 +51,7 @@ def learner_speed(plan: Plan, seconds: float) -> Figures:
     for step in experience(plan_spec(plan), 1000, plan.seed):
         trainer.replay.add(step)
     update_ms = timed(lambda: trainer.update(), seconds) * 1e3
-    model = trainer.agent.model
-    start = model.dynamics.initial(DREAMS)
-    actions = torch.rand(DREAMS, DREAM_STEPS, model.dynamics.action)
-    noise = torch.rand(DREAM_STEPS, DREAMS, model.dynamics.latents.stoch)
-
-    def dream() -> None:
-        with torch.no_grad():
-            model.reward(model.unroll(start, actions, noise).feat)
-
-    per_dream = DREAMS * DREAM_STEPS
+    imagined = imagined_per_second(trainer.agent.model, seconds / 4)
     twin = twin_speed(plan, plan.twin, min(seconds, 3.0))
     return {
         "updates": Figure(1e3 / float(update_ms.mean()), "1/s"),
@@ -68,9 +60,22 @@ def learner_speed(plan: Plan, seconds: float) -> Figures:
         "replayed_steps": Figure(
             plan.settings.batch * plan.settings.length * 1e3 / float(update_ms.mean()), "1/s"
         ),
-        "imagined_steps": Figure(per_dream / float(np.median(timed(dream, seconds / 4))), "1/s"),
+        "imagined_steps": Figure(imagined, "1/s"),
         f"twin_steps_{plan.twin}": Figure(float(twin), "1/s"),
     }
+
+
+def imagined_per_second(model: WorldModel, seconds: float) -> float:
+    """Steps per second that a model imagines open loop, with their rewards, in one batch."""
+    start = model.dynamics.initial(DREAMS)
+    actions = torch.rand(DREAMS, DREAM_STEPS, model.dynamics.action)
+    noise = torch.rand(DREAM_STEPS, DREAMS, model.dynamics.latents.stoch)
+
+    def dream() -> None:
+        with torch.no_grad():
+            model.reward(model.unroll(start, actions, noise).feat)
+
+    return DREAMS * DREAM_STEPS / float(np.median(timed(dream, seconds)))
 
 
 def policy_speed(plan: Plan, seconds: float) -> Figures:

@@ -29,7 +29,9 @@ class Bench:
         changes: change one key; learner.KEY for the system, any other for the robot.
     """
 
-    name: Positional[Literal["loop", "learner", "logs", "planner", "policy", "twin", "wire"]]
+    name: Positional[
+        Literal["loop", "dream", "learner", "logs", "planner", "policy", "twin", "wire"]
+    ]
     json: bool = False
     config: Path = Path("hardware_configs/a1.yaml")
     twin: Literal["mujoco", "pybullet"] = "mujoco"

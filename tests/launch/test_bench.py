@@ -13,15 +13,19 @@ from launch import bench as bench_module
 from launch.bench import Bench, bare_loop, cpu_model, loop_command, run_bench
 from launch.commands import Train
 from launch.compose import plan_spec
+from launch.dream_speed import AHEAD, curve
 from launch.speeds import experience, timed
+from learner.model.open_loop import Errors
 from robot.config import ConfigError, load_config
 
 A1 = Path(__file__).parents[2] / "hardware_configs/a1.yaml"
+RAIL = A1.with_name("point_mass.yaml")
 SMALL = (
     *("learner.units=16", "learner.deter=16", "learner.stoch=4", "learner.classes=4"),
     *("learner.bins=11", "learner.batch=2", "learner.length=4", "learner.capacity=2000"),
 )
 EXPECTED = {
+    "dream": {"imagined_per_twin_step": "times", "foretold_1": "of variance", "updates": "updates"},
     "learner": {"updates": "1/s", "update_median": "ms", "imagined_steps": "1/s"},
     "planner": {"tick": "ms", "preset_p99": "ms", "12x32_median": "ms", "12x32_fit": "iterations"},
     "policy": {"policy_median": "us", "policy_p99": "us", "weights": "MB"},
@@ -38,7 +42,7 @@ TINY_PLANNER = (
 
 def small(name: str) -> Bench:
     changes = TINY_PLANNER if name == "planner" else SMALL
-    return Bench(name, A1, seconds=0.2, changes=changes)
+    return Bench(name, RAIL if name == "dream" else A1, seconds=0.2, changes=changes)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -67,6 +71,28 @@ def test_figures_agree_with_each_other(capsys: pytest.CaptureFixture[str]):
     figures = {name: said["value"] for name, said in told.items()}
     assert figures["replayed_steps"] == pytest.approx(figures["updates"] * 8)
     assert figures["update_p99"] >= figures["update_median"]
+
+
+def test_dreams_are_told_beside_the_twin_and_by_steps_of_foresight(
+    capsys: pytest.CaptureFixture[str],
+):
+    run_bench(small("dream"), as_json=True)
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])["figures"]
+    figures = {name: said["value"] for name, said in told.items()}
+    faster = figures["imagined_steps"] / figures["twin_steps_mujoco"]
+    assert figures["imagined_per_twin_step"] == pytest.approx(faster)
+    assert figures["learnt_steps"] >= 200
+    assert {f"persistence_{ahead}" for ahead in AHEAD} < figures.keys()
+
+
+def test_the_curve_of_dreams_is_the_mean_of_the_keys_that_vary():
+    ramp, steady = np.arange(15) + 1.0, np.full(15, np.nan)
+    keys = [Errors(k * ramp, 10 * k * ramp, ramp, ramp) for k in (1, 3)]
+    told = curve([*keys, Errors(steady, steady, steady, steady)])
+    assert {name: figure.value for name, figure in told.items()} == {
+        **{f"foretold_{ahead}": 2.0 * ahead for ahead in AHEAD},
+        **{f"persistence_{ahead}": 20.0 * ahead for ahead in AHEAD},
+    }
 
 
 def test_what_fits_in_a_tick_is_what_the_time_that_is_left_holds(
@@ -165,7 +191,7 @@ def test_the_processor_is_read_from_the_kernels_table(tmp_path: Path):
 @pytest.mark.parametrize(
     ("bench", "said"),
     [
-        (Bench("coffee", A1), "unknown 'coffee'; there are loop, logs, learner"),
+        (Bench("coffee", A1), "unknown 'coffee'; there are loop, logs, dream"),
         (Bench("planner", A1, system="reverie"), "reverie does not plan; allowed is planet"),
         (Bench("wire", A1, seconds=0.0), "--seconds and --minutes must be above 0"),
         (Bench("wire", A1, changes=("learner.foo=1",)), "unknown key foo"),

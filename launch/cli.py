@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from importlib.metadata import version
 
 import tyro
 
-from launch.commands import COMMANDS
+from launch.commands import COMMANDS, GROUPS
 from launch.memory import restart_keeping_memory
-from robot.config import ConfigError
-from robot.wire.keys import KeyFileError
-from robot.wire.sockets import EndpointInUse
-from robot.wire.streams import EndpointError
-from robot.wire.weights import WeightsError
+from launch.signals import Ended, ended_as_by_ctrl_c
+from launch.usage import USAGE, meant, one_line, overview
 
-ABOUT = """Robots that learn a model of themselves from minutes of their own experience.
-
-First steps: reverie train hardware_configs/a1.yaml --twin mujoco, then reverie evaluate RUN.
-In another terminal, reverie stop stops every robot. Each command explains itself:
-reverie COMMAND --help."""
-REFUSALS = (ConfigError, EndpointError, EndpointInUse, KeyFileError, WeightsError)
 PROCESSES = ("body", "camera", "act", "learn")
 REFUSED, FAILED, INTERRUPTED = 2, 1, 130
-# How tyro begins those parts of an error that repeat the help text.
-EXCERPTS = ("For full helptext", "Perhaps you meant", "Argument helptext")
-FRAME = str.maketrans(dict.fromkeys("╭╮╰╯│─", " "))
-
 LEARNING = ("train", "learn")
 
 Command = Callable[[], int]
@@ -47,19 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if typed and name in LEARNING:  # never where main is called with arguments: whose process is it
         restart_keeping_memory()
     try:
-        command = parse(arguments)
-        _log_as(name)
-        return command()
-    except REFUSALS as error:
-        return _say(name, error, REFUSED)
+        with ended_as_by_ctrl_c():
+            command = parse(arguments)
+            _log_as(name)
+            return command()
+    except SystemExit:
+        raise  # help was asked for, which needs none of what follows
     except BrokenPipeError:
         return FAILED  # whoever read the output has left
+    except Ended as signal:
+        return signal.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except _refusals() as error:
+        return _say(name, error, REFUSED)
     except OSError as error:
         if name in PROCESSES:
             logging.getLogger(__name__).error("failed", exc_info=error)
         return _say(name, error, FAILED)
-    except KeyboardInterrupt:
-        return INTERRUPTED
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -69,35 +61,72 @@ def parse(arguments: Sequence[str]) -> Command:
         ConfigError: for an unknown command, option or value, in one line.
         SystemExit: with code 0, when help was asked for.
     """
+    name, *options = arguments or ("",)
+    if name in ("-h", "--help", "help", "--version"):
+        print(f"reverie {version('reverie')}" if name == "--version" else overview(GROUPS))
+        raise SystemExit(0)
+    if name.startswith("--tyro-"):  # completion for shells
+        return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="reverie", args=list(arguments))
+    if name not in COMMANDS:
+        raise _unknown(name)
     heard = io.StringIO()
     try:
         with redirect_stderr(heard):
-            return tyro.extras.subcommand_cli_from_dict(
-                COMMANDS,
-                prog="reverie",
-                description=ABOUT,
-                args=list(arguments),
-                config=(
-                    tyro.conf.OmitArgPrefixes,
-                    tyro.conf.FlagCreatePairsOff,
-                    tyro.conf.DisallowNone,
-                ),
-            )
+            return _parsed(name, options)
     except SystemExit as leaving:
         if not leaving.code:
             raise
-        about = arguments[0] if arguments and arguments[0] in COMMANDS else ""
-        hint = " ".join(filter(None, ("reverie", about, "--help")))
-        raise ConfigError(f"{one_line(heard.getvalue())} (see {hint})") from None
+        said = one_line(heard.getvalue())
+        page = _page(name, options)
+        about = USAGE.findall(page)[:1] or [f"reverie {name}"]
+        raise _refusal(f"{said}{meant(options, said, page)} (see {about[0]} --help)") from None
 
 
-def one_line(panel: str) -> str:
-    """A framed message as one line: its parts, without excerpts from the help text."""
-    rows = [line.translate(FRAME).strip() for line in panel.splitlines()[1:]]
-    parts = "\n".join(rows).split("\n\n")
-    said = [" ".join(part.split()) for part in parts]
-    kept = [part.rstrip(".") for part in said if part and not part.startswith(EXCERPTS)]
-    return re.sub(r"'None', |, 'None'", "", "; ".join(kept))  # it stands for "not given"
+def _parsed(name: str, options: Sequence[str]) -> Command:
+    return tyro.cli(
+        COMMANDS[name],
+        prog=f"reverie {name}",
+        args=list(options),
+        config=(
+            tyro.conf.OmitArgPrefixes,
+            tyro.conf.FlagCreatePairsOff,
+            tyro.conf.DisallowNone,
+        ),
+    )
+
+
+def _page(name: str, options: Sequence[str]) -> str:
+    """Help of a command, or of the second command that is named behind it."""
+    second = [word for word in options[:1] if not word.startswith("-")]
+    shown = io.StringIO()
+    with suppress(SystemExit), redirect_stdout(shown), redirect_stderr(io.StringIO()):
+        _parsed(name, [*second, "--help"])
+    return shown.getvalue()
+
+
+def _unknown(name: str) -> Exception:
+    """What is said of a command that does not exist."""
+    from robot.config.spelling import did_you_mean
+
+    said = f"no command '{name}'{did_you_mean(name, COMMANDS)}" if name else "name a command"
+    return _refusal(f"{said}; there are {', '.join(COMMANDS)} (see reverie --help)")
+
+
+def _refusal(said: str) -> Exception:
+    from robot.config import ConfigError
+
+    return ConfigError(said)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What is refused in one line; imported when it is needed, for the help does not need it."""
+    from robot.config import ConfigError
+    from robot.wire.keys import KeyFileError
+    from robot.wire.sockets import EndpointInUse
+    from robot.wire.streams import EndpointError
+    from robot.wire.weights import WeightsError
+
+    return ConfigError, EndpointError, EndpointInUse, KeyFileError, WeightsError
 
 
 def _log_as(name: str) -> None:

@@ -17,28 +17,42 @@ from launch.commands.replaying import Replay
 from launch.commands.rivals import Baseline
 from launch.commands.robots import Act, Body, Camera, Doctor, Keys, Pause, Resume, Stop
 
+# As `reverie --help` shows them: what for, and the commands for it.
+GROUPS: dict[str, dict[str, type]] = {
+    "Learn, on a robot, its twin, in an environment or from logs": {
+        "train": Train,
+        "learn": Learn,
+        "adapt": Adapt,
+        "baseline": Baseline,
+    },
+    "Operate a robot": {
+        "stop": Stop,
+        "pause": Pause,
+        "resume": Resume,
+        "body": Body,
+        "camera": Camera,
+        "act": Act,
+    },
+    "Logs and other people's data": {
+        "logs": Logs,
+        "replay": Replay,
+        "export": Export,
+        "dynamics": Dynamics,
+    },
+    "Judge what was learnt": {
+        "evaluate": Evaluate,
+        "compare": Compare,
+        "exploration": Exploration,
+        "result": Result,
+        "curves": Curves,
+    },
+    "Check and measure": {
+        "doctor": Doctor,
+        "bench": Bench,
+        "velocity": Velocity,
+        "keys": Keys,
+    },
+}
 COMMANDS: dict[str, type] = {
-    "train": Train,
-    "baseline": Baseline,
-    "evaluate": Evaluate,
-    "adapt": Adapt,
-    "stop": Stop,
-    "pause": Pause,
-    "resume": Resume,
-    "body": Body,
-    "camera": Camera,
-    "act": Act,
-    "learn": Learn,
-    "doctor": Doctor,
-    "logs": Logs,
-    "bench": Bench,
-    "replay": Replay,
-    "exploration": Exploration,
-    "compare": Compare,
-    "result": Result,
-    "curves": Curves,
-    "velocity": Velocity,
-    "dynamics": Dynamics,
-    "export": Export,
-    "keys": Keys,
+    name: command for group in GROUPS.values() for name, command in group.items()
 }

@@ -13,7 +13,9 @@ from launch.commands.options import Changes, Target
 
 @dataclass(frozen=True)
 class Compare:
-    """Let systems learn one task with the same computing, and tell who reaches the goal and when.
+    """Let systems learn one task with the same computing, side by side.
+
+    Tells who reaches the goal, and when.
 
     Example: reverie compare hardware_configs/point_mass.yaml reverie dreamer_v3 --seeds 0 1 2
 

@@ -13,7 +13,7 @@ from launch.commands.options import Changes, Run
 
 @dataclass(frozen=True)
 class Adapt:
-    """Learn another task from a finished run, in dreams, without a step of experience.
+    """Learn another task from a finished run, in dreams alone.
 
     Example: reverie adapt runs/explored --set env.options.goal=5
 
@@ -38,7 +38,7 @@ class Adapt:
 
 @dataclass(frozen=True)
 class Exploration:
-    """Compare ways to explore: what they reach, and what a task learns from it afterwards.
+    """Compare ways to explore, and what a task learns from them later.
 
     Example: reverie exploration --steps 20000 --json
 

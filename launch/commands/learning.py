@@ -73,7 +73,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Learn:
-    """Learn from what the robots of a run send, until Ctrl-C, or from logs alone.
+    """Learn from the robots of a run until Ctrl-C, or from logs alone.
 
     Example: reverie learn --run runs/mine
 
@@ -138,7 +138,9 @@ class Learn:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Try runs' latest policies, by their modes: figures, films, and a report to look at.
+    """Try runs' latest policies: figures, films, a report to look at.
+
+    Each acts by the mode of its actions.
 
     Example: reverie evaluate runs/mine --episodes 10 --seconds 30
 

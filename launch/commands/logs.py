@@ -174,7 +174,7 @@ Task = (
 
 @dataclass(frozen=True)
 class Logs:
-    """Check, show, repair, cut, merge or prune logs, or import recordings.
+    """Check, show, repair, cut, merge, prune logs, import recordings.
 
     Example: reverie logs check runs/mine
 

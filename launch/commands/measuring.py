@@ -13,7 +13,7 @@ from launch.commands.options import Changes, Config, Run
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure this computer: the loop under a learner at full load, or single parts.
+    """Measure this computer: the loop under load, or single parts.
 
     Example: reverie bench loop --minutes 5 --json
 
@@ -60,7 +60,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Curves:
-    """Draw learning curves over the real A1's, or over published ones of the same tasks.
+    """Draw learning curves over the real A1's, or over published ones.
 
     Example: reverie curves docs/results/a1_*.json
 
@@ -83,7 +83,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Result:
-    """Keep a run's learning curve, and how it was made, as a small file.
+    """Keep a run's learning curve, and how it was made, in a small file.
 
     Example: reverie result runs/mine --out docs/results/a1_mine.json
 
@@ -104,7 +104,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Velocity:
-    """Report the error of the walk task's velocity estimate against both twins' truth.
+    """Report how wrong the walk task's velocity estimate is, on twins.
 
     Example: reverie velocity hardware_configs/a1.yaml
 

@@ -13,7 +13,9 @@ from launch.commands.options import Changes
 
 @dataclass(frozen=True)
 class Dynamics:
-    """Learn a log's motion, and tell how far ahead it can be foretold, beside linear models.
+    """Learn a log's motion, and tell how far ahead it can be foretold.
+
+    Linear models learn it too, to compare with.
 
     Example: reverie dynamics runs/go2 --updates 2000 --out docs/results/go2_dynamics.json
 

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 @dataclass(frozen=True)
 class Replay:
-    """Play a log back: look at it, verify it bit for bit, or act it again.
+    """Play a log back: watch it, verify it bit for bit, or act it again.
 
     Example: reverie replay runs/mine --mode verify
 

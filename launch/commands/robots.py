@@ -102,7 +102,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Stop:
-    """Stop the motors of a robot, or of every robot of yours on this computer.
+    """Stop the motors of a robot, or of all your robots here.
 
     Example: reverie stop
 
@@ -144,7 +144,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Resume:
-    """Let robots rise again after a stop or a fault, slowly, from where they lie.
+    """Let robots rise again, slowly, after a stop or a fault.
 
     Example: reverie resume
 
@@ -188,7 +188,9 @@ class Doctor:
 
 @dataclass(frozen=True)
 class Keys:
-    """Make the key file that all computers of a robot share; it is never overwritten.
+    """Make the key file that all computers of a robot share.
+
+    It is never overwritten.
 
     Example: reverie keys reverie.keys
 

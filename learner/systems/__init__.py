@@ -22,6 +22,7 @@ from learner.systems import (
 from learner.train.settings import Settings
 from learner.train.shift import RandomShift
 from robot.config import ConfigError, apply_change, check_config
+from robot.config.spelling import did_you_mean
 from robot.wire.spec import RobotSpec
 
 
@@ -53,7 +54,8 @@ def find_system(name: str) -> System:
         ConfigError: for an unknown one, naming those that exist.
     """
     if name not in SYSTEMS:
-        raise ConfigError(f"system: unknown '{name}'; there are {', '.join(SYSTEMS)}")
+        meant = did_you_mean(name, SYSTEMS)
+        raise ConfigError(f"system: unknown '{name}'{meant}; there are {', '.join(SYSTEMS)}")
     return SYSTEMS[name]
 
 
@@ -65,7 +67,8 @@ def make_settings(name: str, preset: str, changes: Sequence[str] = ()) -> Settin
     """
     system = find_system(name)
     if preset not in system.presets:
-        raise ConfigError(f"preset: {name} has no '{preset}'; it has {', '.join(system.presets)}")
+        meant, there = did_you_mean(preset, system.presets), ", ".join(system.presets)
+        raise ConfigError(f"preset: {name} has no '{preset}'{meant}; it has {there}")
     data = system.presets[preset].model_dump()
     for change in changes:
         apply_change(data, change)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from robot.config.joints import JointConfig, Leg, Unit
 from robot.config.log import LogConfig
-from robot.config.reading import ConfigError, Strict, apply_change, check_config
+from robot.config.reading import ConfigError, Strict, apply_change, check_config, read_yaml
+from robot.config.spelling import nearest
 from robot.config.tasks import PickPlaceTask, TaskConfig, WalkTask
 from robot.config.twins import LeggedTwin, RailTwin, TwinConfig
 
@@ -272,14 +272,21 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> RobotConfig:
     """
     path = Path(path)
     if not path.is_file():
-        known = ", ".join(sorted(str(p) for p in Path("hardware_configs").glob("*.yaml")))
-        raise ConfigError(f"no robot configuration at {path}; there are: {known or 'none here'}")
-    try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {str(error).replace(chr(10), ' ')}") from error
+        raise ConfigError(f"no robot configuration at {path}{_others(path)}")
+    data = read_yaml(path.read_bytes().decode(errors="replace"), str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: must hold a mapping of keys, got {type(data).__name__}")
     for change in changes:
         apply_change(data, change)
     return check_config(RobotConfig, data, str(path))
+
+
+def _others(path: Path) -> str:
+    """Which configurations there are, here and beside a missing one, and which was meant."""
+    found = {*Path("hardware_configs").glob("*.yaml"), *path.parent.glob("*.yaml")}
+    if path.is_dir():
+        found |= set(path.glob("*.yaml"))
+    known = {p.stem: str(p) for p in sorted(found)}
+    near = known.get(nearest(path.stem, known), "")
+    meant = f" (did you mean '{near}'?)" if near else ""
+    return f"{meant}; there are: {', '.join(known.values()) or 'none here'}"

@@ -6,13 +6,14 @@ import inspect
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from launch import cli
-from launch.commands import COMMANDS
+from launch.commands import COMMANDS, GROUPS
 
 ROOT = Path(__file__).parents[2]
 A1 = str(ROOT / "hardware_configs/a1.yaml")
@@ -35,19 +36,47 @@ def test_help_shows_an_example_that_really_parses(name: str, capsys: pytest.Capt
     assert "Example: reverie " + name in capsys.readouterr().out
 
 
-def test_the_main_help_names_every_command(capsys: pytest.CaptureFixture[str]):
+def test_the_main_help_has_every_command_in_its_group_on_a_line(
+    capsys: pytest.CaptureFixture[str],
+):
     with pytest.raises(SystemExit) as leaving:
         cli.main(["--help"])
-    said = capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
     assert leaving.value.code == 0
-    assert all(f"• {name}" in said for name in COMMANDS)
+    assert max(map(len, lines)) <= 80
+    at = [lines.index(f"{heading}:") for heading in GROUPS] + [len(lines)]
+    for begin, end, group in zip(at[:-1], at[1:], GROUPS.values(), strict=True):
+        told = [line.split() for line in lines[begin + 1 : end] if line.startswith("  ")]
+        assert [words[0] for words in told] == list(group)
+        assert min(map(len, told)) > 4
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["--version"])
+    assert (leaving.value.code, capsys.readouterr().out) == (0, f"reverie {version('reverie')}\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         ([], ["train", "evaluate", "stop"]),
-        (["trian"], ["trian", "train"]),
+        (["trian"], ["'trian' (did you mean 'train'?)", "evaluate", "reverie --help"]),
+        (["logs", "chek", "r"], ["chek", "(did you mean 'check'?)", "repair"]),
+        (["logs", "cut", "r", "--minuts", "3"], ["'--minutes'?", "reverie logs cut --help"]),
+        (["train", A1, "--minuts", "3"], ["--minuts", "(did you mean '--minutes'?)"]),
+        (["train", A1, "--with_log"], ["--with_log", "(did you mean '--with-logs'?)"]),
+        (["train", A1, "--twin", "mujco"], ["mujco", "(did you mean 'mujoco'?)"]),
+        (["train", A1, "--system", "dreamerv3"], ["(did you mean 'dreamer_v3'?)", "planet"]),
+        (["train", A1, "--preset", "cpuu"], ["'cpuu' (did you mean 'cpu'?)", "large"]),
+        (["train", A1.replace("a1", "point-mass")], ["(did you mean '", "point_mass.yaml'?)"]),
+        (["train", A1, "--set", "learner.horizn=3"], ["horizn (did you mean 'horizon'?)"]),
+        (["train", A1, "--set", "contrl.inner_hz=3"], ["contrl (did you mean 'control'?)"]),
+        (["train", A1, "--set", "joints.FR_hipp.kp=3"], ["FR_hipp", "(did you mean 'FR_hip'?)"]),
+        (["train", A1, "--set", "task.name=wlk"], ["'wlk' (did you mean 'walk'?)", "reach"]),
+        (["train", A1, "--set", "control.inner_hz=[1"], ["control.inner_hz=[1", "not YAML"]),
+        (["train", A1, "--set", "robot=2021-99-99"], ["robot=2021-99-99", "month"]),
+        (["train", str(ROOT / "README.md")], ["README.md", "not YAML: line "]),
         (["train"], ["CONFIG"]),
         (["train", A1, "--twn", "mujoco"], ["--twn"]),
         (["train", A1, "--twin", "gazebo"], ["gazebo", "'mujoco'", "'pybullet'"]),

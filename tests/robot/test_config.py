@@ -73,7 +73,11 @@ def test_asking_a_robot_for_what_it_is_not_says_what_it_is() -> None:
         (POINT_MASS, "poses={}", "poses lacks home"),
         (POINT_MASS, "poses.home.slider=0.6", r"poses.home.slider is 0.6; allowed is \[-0.5, 0.5"),
         (POINT_MASS, "twin.start=standing", "twin.start: got 'standing'; input should be 'random'"),
-        (POINT_MASS, "twin.friction=1", "unknown key twin.friction; allowed here: start, height_m"),
+        (
+            POINT_MASS,
+            "twin.friction=1",
+            r"unknown key twin.friction \(did you mean 'friction_n'\?\); allowed here: start",
+        ),
         (A1, "task={name: fly}", "task: there is no 'fly'; allowed: 'walk', 'reach'"),
         (A1, "task={}", "task: got {}; allowed is a section that names its kind"),
         (A1, "imu=false", "twin.kind legged needs legs, and imu true"),

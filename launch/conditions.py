@@ -87,9 +87,7 @@ def _read(entry: str, robot: RobotConfig, obstacles: dict[str, str]) -> Iterator
     yield Condition(tuple(part for part in joined if isinstance(part, Perturbation)))
 
 
-def _perturbation(
-    part: str, robot: RobotConfig, obstacles: dict[str, str]
-) -> Perturbation | str:
+def _perturbation(part: str, robot: RobotConfig, obstacles: dict[str, str]) -> Perturbation | str:
     """One perturbation, or the name of a kind whose strength was not said."""
     name, equals, text = part.partition("=")
     if name not in KINDS:

@@ -22,6 +22,8 @@ from sim.observations import Observations, WithPicture
 
 # Dreamer's for DeepMind Control (arXiv 1912.01603, section 6), which its successors kept.
 REPEATS = {"dmc": 2}
+# Of drawings for people, where an environment can be told; its own pictures stay as they are.
+LARGE = {"dmc": {"size": 240}}
 # For an environment that does not tell how fast it is drawn.
 STEPS_HZ = 20.0
 
@@ -50,17 +52,23 @@ def is_environment(target: str) -> bool:
     return target.partition(":")[0] in MAKERS
 
 
-def make_environment(config: EnvironmentConfig) -> gym.Env:
+def make_environment(config: EnvironmentConfig, drawn: bool = False) -> gym.Env:
     """Build an environment.
+
+    Args:
+        config: which one.
+        drawn: whether its `render` gives pictures, also where none is observed.
 
     Raises:
         ConfigError: for an unknown one, options that it does not take, or where what it needs is
             not installed.
     """
     kind, _, name = config.name.partition(":")
-    drawn = {"render_mode": "rgb_array"} if config.picture else {}
+    mode: dict[str, Any] = {"render_mode": "rgb_array"} if drawn or config.picture else {}
+    if drawn and not config.picture:
+        mode |= LARGE.get(kind, {})
     try:
-        environment = MAKERS[kind](name, {**config.options, **drawn})
+        environment = MAKERS[kind](name, {**config.options, **mode})
         return WithPicture(environment) if config.picture else environment
     except ConfigError:
         raise
@@ -213,10 +221,23 @@ def read_environment_plan(folder: RunFolder) -> EnvironmentPlan:
     """
     fields = EnvironmentPlan.__dataclass_fields__
     data = folder.saved_plan(key for key in fields if key != "begun_from")
+    return environment_plan_from(data, str(folder.plan_file))
+
+
+def environment_plan_from(data: Mapping[str, Any], where: str) -> EnvironmentPlan:
+    """A plan of what `EnvironmentPlan.as_dict` gave.
+
+    Args:
+        data: JSON-ready.
+        where: it was read, for errors.
+
+    Raises:
+        ConfigError: when it is not allowed any more.
+    """
     base = make_settings(data["system"], data["preset"])
     return EnvironmentPlan(
-        environment=check_config(EnvironmentConfig, data["environment"], str(folder.plan_file)),
-        settings=check_config(type(base), data["settings"], str(folder.plan_file)),
+        environment=check_config(EnvironmentConfig, data["environment"], where),
+        settings=check_config(type(base), data["settings"], where),
         **{key: data[key] for key in ("system", "preset", "seed")},
         begun_from=data.get("begun_from"),
     )

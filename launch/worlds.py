@@ -140,6 +140,7 @@ class EnvironmentWorld:
     Args:
         plan: of the run.
         episode: number of the first one.
+        drawn: whether `picture` can draw it.
 
     Attributes:
         spec: what is observed and done.
@@ -148,9 +149,9 @@ class EnvironmentWorld:
         step: position in the episode, from 0.
     """
 
-    def __init__(self, plan: EnvironmentPlan, episode: int = 0) -> None:
+    def __init__(self, plan: EnvironmentPlan, episode: int = 0, drawn: bool = False) -> None:
         self._plan, self._rules, self._episode = plan, plan.environment, episode
-        self._environment: gym.Env = make_environment(plan.environment)
+        self._environment: gym.Env = make_environment(plan.environment, drawn)
         self._observations = Observations(self._environment.observation_space)
         self._actions = make_actions(self._environment.action_space)
         self.spec: RobotSpec = environment_spec(self._environment, self._rules.action_repeat)
@@ -201,6 +202,14 @@ class EnvironmentWorld:
         self.step += 1
         self._clock.advance(self._period_ns)
         return self._observe()
+
+    def picture(self) -> np.ndarray | None:
+        """What the environment draws of itself, (H, W, 3) RGB bytes; None where it cannot."""
+        try:
+            picture = self._environment.render()
+        except gym.error.DependencyNotInstalled:  # such as pygame, for Gymnasium's classic ones
+            return None
+        return picture if isinstance(picture, np.ndarray) and picture.ndim == 3 else None
 
     def now_ns(self) -> int:
         """Time in the environment."""

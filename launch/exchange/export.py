@@ -51,16 +51,27 @@ class Writer(Protocol):
         ...
 
 
+# Part of what is made, source, outline, and what is wanted.
+Make = Callable[[Path, Source, Outline, Export], Writer]
+
+
 def run_export(export: Export) -> int:
     """Make it; the exit code.
 
     Raises:
         ConfigError: when there is no log, `out` exists, or an extra is missing.
     """
-    make = WRITERS[export.to]
+    return write_export(Source(export.log), export, WRITERS[export.to])
+
+
+def write_export(source: Source, export: Export, make: Make) -> int:
+    """Make it of a source, by a writer that `make` gives; the exit code.
+
+    Raises:
+        ConfigError: when `out` exists, or an extra is missing.
+    """
     if export.hz is not None and not 0 < export.hz < math.inf:
         raise ConfigError(f"--hz {export.hz}: allowed is a number above 0")
-    source = Source(export.log)
     outline = source.outline(export.hz, export.task)
     faults = list(source.faults)
     with fresh(export.out) as part:
@@ -124,7 +135,7 @@ def _minari(part: Path, source: Source, outline: Outline, export: Export) -> Wri
     return MinariWriter(part, export.out.name, outline)
 
 
-WRITERS: dict[str, Callable[[Path, Source, Outline, Export], Writer]] = {
+WRITERS: dict[str, Make] = {
     "lerobot": _lerobot,
     "rerun": _rerun,
     "arrays": _arrays,

@@ -20,6 +20,8 @@ class Source:
     """Files of one log.
 
     Attributes:
+        path: of the log.
+        files: oldest first.
         faults: one line for each file that was cut or damaged, and each unsound message.
     """
 

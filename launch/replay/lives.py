@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from launch.environments import AnyPlan, environment_plan_from
 from launch.logs.places import find_log
 from launch.run_folder import Plan, plan_from
 from robot.config import ConfigError
@@ -53,10 +54,19 @@ class Life:
         Raises:
             ConfigError: when it was in an environment, or the log does not say enough.
         """
-        where = str(self.files[0])
-        if missing := [key for key in NEEDED if key not in self.about]:
-            raise ConfigError(f"{where}: was written without '{missing[0]}', which replay needs")
-        return plan_from(json.loads(self.about["plan"]), where)
+        return plan_from(self._said(), str(self.files[0]))
+
+    @cached_property
+    def any_plan(self) -> AnyPlan:
+        """The run's, on a robot or in an environment.
+
+        Raises:
+            ConfigError: when the log does not say enough.
+        """
+        said = self._said()
+        if "environment" in said:
+            return environment_plan_from(said, str(self.files[0]))
+        return self.plan
 
     @property
     def drawn(self) -> dict[str, int]:
@@ -82,13 +92,13 @@ class Life:
 
     def steps(self) -> Iterator[Transition]:
         """All transitions, in order."""
-        return (decode(record.data, Transition) for record in self._records(TRANSITIONS))
+        return (decode(record.data, Transition) for record in self.records(TRANSITIONS))
 
     def ticks(self) -> Iterator[RecordedTick]:
         """All ticks, in order, with what belongs to them."""
         samples: list[Sample] = []
         commands: list[Command] = []
-        for record in self._records(SENSORS, COMMANDS, TICKS):
+        for record in self.records(SENSORS, COMMANDS, TICKS):
             if record.topic == SENSORS:
                 samples.append(decode(record.data, Sample))
             elif record.topic == COMMANDS:
@@ -99,12 +109,19 @@ class Life:
                 yield RecordedTick(note["tick"], samples, commands, *told)
                 samples, commands = [], []
 
-    def _notes(self, topic: str) -> Iterator[dict[str, Any]]:
-        return (json.loads(record.data) for record in self._records(topic))
-
-    def _records(self, *topics: str) -> Iterator[Record]:
+    def records(self, *topics: str) -> Iterator[Record]:
+        """All records of topics, in the order of writing."""
         for path in self.files:
             yield from LogFile(path).records(topics=topics)
+
+    def _said(self) -> dict[str, Any]:
+        if missing := [key for key in NEEDED if key not in self.about]:
+            where = self.files[0]
+            raise ConfigError(f"{where}: was written without '{missing[0]}', which replay needs")
+        return json.loads(self.about["plan"])
+
+    def _notes(self, topic: str) -> Iterator[dict[str, Any]]:
+        return (json.loads(record.data) for record in self.records(topic))
 
 
 def read_lives(path: Path) -> list[Life]:

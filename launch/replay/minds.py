@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from launch.compose import make_trainer
-from launch.run_folder import Plan, RunFolder
+from launch.environments import AnyPlan
+from launch.run_folder import RunFolder
 from learner.agent import Agent
 from learner.behaviour.actor_critic import ActorCritic
 from learner.model.rssm import State
@@ -28,17 +29,28 @@ class Thought:
     Args:
         surprise: KL of what the model believes with the observation to without it, nats.
         value: the critic's, in rewards as the agent learns them; nan without a critic.
-        imagined: (H, W, C) bytes of each picture that the model decodes from imagination, by key.
+        imagined: what the model decodes from imagination, by key: pictures (H, W, C) as bytes,
+            vectors (N,) in their own units.
+        reward: that it imagines.
         ahead: steps since the model last saw an observation, 0 while it watches.
     """
 
     surprise: float
     value: float
     imagined: dict[str, np.ndarray]
+    reward: float
     ahead: int
 
+    @property
+    def pictures(self) -> dict[str, np.ndarray]:
+        """What is imagined to be seen, (H, W, C) bytes by key."""
+        return {key: told for key, told in self.imagined.items() if told.ndim == 3}
 
-def read_mind(run: Path, plan: Plan) -> Agent | None:
+
+NO_THOUGHT = Thought(float("nan"), float("nan"), {}, float("nan"), 0)
+
+
+def read_mind(run: Path, plan: AnyPlan) -> Agent | None:
     """The agent of a run's newest checkpoint; None where there is none.
 
     Raises:
@@ -75,10 +87,11 @@ class Mind:
     def follow(self, steps: Iterable[Transition]) -> Iterator[Thought]:
         """A thought on each step, in order."""
         for step in steps:
-            yield self._watch(step)
+            yield self.watch(step)
 
     @torch.inference_mode()
-    def _watch(self, step: Transition) -> Thought:
+    def watch(self, step: Transition) -> Thought:
+        """A thought on the next step."""
         model, first = self._model, bool(step.arrays["is_first"])
         seen = {key: torch.from_numpy(step.arrays[key].copy())[None] for key in self._keys}
         embed = model.encoder(seen)
@@ -95,7 +108,8 @@ class Mind:
         self._action = torch.from_numpy(step.arrays["action"].copy())[None].float()
         prior = model.dynamics.prior(self._seen.deter)
         surprise = float(model.dynamics.latents.kl(post, prior))
-        return Thought(surprise, self._value(), self._pictures(), ahead)
+        reward = float(self._model.reward(self._dream.feat))
+        return Thought(surprise, self._value(), self._imagined(), reward, ahead)
 
     def _chance(self) -> torch.Tensor:
         return torch.rand(1, self._model.dynamics.latents.stoch, generator=self._rng)
@@ -103,10 +117,12 @@ class Mind:
     def _value(self) -> float:
         return float("nan") if self._critic is None else float(self._critic(self._seen.feat))
 
-    def _pictures(self) -> dict[str, np.ndarray]:
+    def _imagined(self) -> dict[str, np.ndarray]:
         told = self._model.decoder(self._dream.feat)
-        return {
-            key: told[key].float()[0].clamp(0, 1).mul(255).byte().numpy()
-            for key in told
-            if key.startswith("image_")
-        }
+        return {key: _plain(value.float()[0]) for key, value in told.items()}
+
+
+def _plain(told: torch.Tensor) -> np.ndarray:
+    if told.ndim == 3:
+        told = told.clamp(0, 1).mul(255).round().byte()
+    return told.numpy()

@@ -26,6 +26,7 @@ def posed(config: RobotConfig, seen: Mapping[str, np.ndarray]) -> np.ndarray:
     if not config.legs or "gravity" not in seen:
         return np.array([0, 0, 0, 1, 0, 0, 0, *joints], float)
     up = np.asarray(seen["gravity"], float)
+    up = up / max(1e-6, float(np.linalg.norm(up)))  # a model may imagine another length
     points, _ = Legs(config).contacts(joints, np.zeros_like(joints), up)
     height_m = max(LEAST_M, FOOT_M - float((points @ up).min()))
     return np.array([0, 0, height_m, *upright(up), *joints], float)

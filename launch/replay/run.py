@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +11,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from launch.exchange.export import Export, run_export
+from launch.exchange.export import Export, write_export
+from launch.exchange.fresh import need
+from launch.exchange.outline import Outline
+from launch.exchange.source import Source
 from launch.replay.acting import act_again
 from launch.replay.lives import Life, read_lives
+from launch.replay.minds import Mind, read_mind
 from launch.replay.verify import Verdict, verify
 from launch.replay.watching import film, watch_in_terminal
 from robot.config import ConfigError
@@ -57,7 +62,7 @@ def run_watch(path: Path, life: int, show: str, speed: float, out: Path | None) 
     Raises:
         ConfigError: when there is no such life, or the speed is below 0.
     """
-    if speed < 0:
+    if not 0 <= speed < math.inf:
         raise ConfigError(f"--speed {speed:g}: allowed is 0, as fast as can be, or more")
     chosen, run = choose(path, life), run_of(path)
     where = out or run / "replay"
@@ -65,7 +70,7 @@ def run_watch(path: Path, life: int, show: str, speed: float, out: Path | None) 
         return watch_in_terminal(chosen, run, speed, Console())
     if show == "rerun":
         where.mkdir(parents=True, exist_ok=True)
-        return run_export(Export(path, "rerun", where / "watch.rrd"))
+        return _to_rerun(path, chosen, run, where / "watch.rrd")
     Console().print(f"Film: {film(chosen, run, where, speed)}", highlight=False)
     return 0
 
@@ -80,6 +85,20 @@ def run_act_again(
         TimeoutError: when no body answers.
     """
     return act_again(choose(path, life), twin, out or run_of(path) / "replay", yes, keys)
+
+
+def _to_rerun(path: Path, life: Life, run: Path, out: Path) -> int:
+    need("rerun", "rerun")
+    from launch.replay.rerun_watch import WatchWriter
+
+    agent = read_mind(run, life.any_plan)
+    mind, source = None if agent is None else Mind(agent), Source(path)
+    source.files = list(life.files)
+
+    def make(part: Path, source: Source, outline: Outline, export: Export) -> WatchWriter:
+        return WatchWriter(part, source, outline, mind)
+
+    return write_export(source, Export(path, "rerun", out), make)
 
 
 def choose(path: Path, life: int) -> Life:

@@ -38,25 +38,27 @@ class Strips:
         return done
 
 
-def draw_strips(lines: Mapping[str, np.ndarray], hz: float, height: int) -> Strips:
+def draw_strips(lines: Mapping[str, np.ndarray], hz: float, height: int, first: int = 0) -> Strips:
     """Draw every line (N,) that has a number in a panel of its own.
 
     Args:
         lines: by name; what is nan throughout is left out.
         hz: steps per second.
         height: H of the picture, pixels.
+        first: step at which they begin.
     """
     shown = {name: line for name, line in lines.items() if not np.isnan(line).all()}
     figure = Figure(figsize=(WIDTH / 100, height / 100), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0]
     count = len(next(iter(shown.values())))
-    seconds = np.arange(count) / hz
+    seconds = (first + np.arange(count)) / hz
     for axes, (name, line) in zip(panels, shown.items(), strict=True):
         axes.plot(seconds, line, linewidth=1.0)
         axes.set_ylabel(name, fontsize=7)
         axes.tick_params(labelsize=6)
         axes.grid(alpha=0.3)
+    panels[-1].set_xlabel("seconds", fontsize=7)
     canvas.draw()
     to_pixels = panels[0].transData.transform
     ends = to_pixels((seconds[0], 0))[0], to_pixels((seconds[-1], 0))[0]

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.panel import Panel
-from rich.progress import track
-from rich.table import Table
-from rich.text import Text
+from rich.progress import Progress
 
-from launch.display import sparkline
+from launch.replay.footage import Painter, make_painter
 from launch.replay.lives import Life
-from launch.replay.minds import Mind, Thought, read_mind
-from launch.replay.poses import posed
+from launch.replay.moments import Moment, moments, views
+from launch.replay.panels import panel
 from launch.replay.strips import draw_strips, pane
-from launch.trial import open_twin
 from launch.video import captioned, write_video
-from robot.clock import SteppedClock
 from robot.config import ConfigError
-from robot.policy.observe import image_key, observed_cameras
-from robot.wire.transition import Transition
 
 SIDE = 240  # pixels of each pane
+BAND = 22  # above it, with what it shows
 SHOWN = 60  # newest rewards of the sparkline
-NO_THOUGHT = Thought(float("nan"), float("nan"), {}, 0)
-
-
-def thoughts(life: Life, run: Path, steps: Sequence[Transition]) -> Iterator[Thought]:
-    """What the run's newest checkpoint thinks of each step; nothing where there is none."""
-    agent = read_mind(run, life.plan)
-    return repeat(NO_THOUGHT, len(steps)) if agent is None else Mind(agent).follow(steps)
+PAGE_S = 30.0  # of the log that the strips of a film show at once
+FILM_HZ = 60.0  # more pictures per second nobody sees
+LOOK_S = 0.05  # between two pictures in the terminal
 
 
 def watch_in_terminal(life: Life, run: Path, speed: float, console: Console) -> int:
     """Show a life as it went.
+
+    What cannot be shown in time is left out, so that the log goes as fast as was asked for.
 
     Args:
         life: of a robot process.
@@ -50,43 +44,31 @@ def watch_in_terminal(life: Life, run: Path, speed: float, console: Console) -> 
     Returns:
         Exit code 0.
     """
-    steps = list(life.steps())
-    pause_s = 1 / (speed * life.plan.control_hz) if speed else 0.0
+    plan, moment = life.any_plan, None
     rewards: list[float] = []
-    with Live(console=console, refresh_per_second=20) as live:
-        for step, thought in zip(steps, thoughts(life, run, steps), strict=True):
-            rewards.append(float(step.arrays["reward"]))
-            live.update(panel(life, step, thought, rewards))
-            time.sleep(pause_s)
+    each_s = 1 / (speed * plan.control_hz) if speed else 0.0
+
+    def drawn(moment: Moment) -> RenderableType:
+        pictures = views(moment, by) if console.color_system else {}
+        return panel(plan, moment, pictures, rewards)
+
+    with Live(console=console, auto_refresh=False) as live, closing(make_painter(life, SIDE)) as by:
+        began_s = shown_s = time.monotonic()
+        for count, moment in enumerate(moments(life, run), start=1):
+            rewards = [*rewards[1 - SHOWN :], float(moment.step.arrays["reward"])]
+            if (now_s := time.monotonic()) >= shown_s + LOOK_S:
+                live.update(drawn(moment), refresh=True)
+                shown_s = now_s
+            time.sleep(max(0.0, began_s + count * each_s - time.monotonic()))
+        if moment is not None:
+            live.update(drawn(moment), refresh=True)
     return 0
 
 
-def panel(
-    life: Life, step: Transition, thought: Thought, rewards: Sequence[float]
-) -> RenderableType:
-    """One step, drawn."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", justify="right")
-    table.add_column()
-    rows = {
-        "time": f"{step.index / life.plan.control_hz:.2f} s",
-        "step": f"{step.step} of episode {step.episode}, {step.index} in all",
-        "reward": f"{rewards[-1]:.3f}   {sparkline(list(rewards[-SHOWN:]))}",
-        "weights": f"version {step.weights_version}",
-        "learnt from": "yes" if step.valid else "no: the body did not follow",
-    }
-    if thought is not NO_THOUGHT:
-        rows["value"], rows["surprise"] = f"{thought.value:.2f}", f"{thought.surprise:.2f} nats"
-    for name, text in rows.items():
-        table.add_row(name, Text(text))
-    joints = ", ".join(f"{value:+.2f}" for value in step.arrays["joint_pos"])
-    return Panel(Group(table, Text(f"joints {joints}", style="dim")), title=life.plan.name)
-
-
 def film(life: Life, run: Path, out: Path, speed: float) -> Path:
-    """Write a life as a film: what the camera saw, what was imagined, and strips of figures.
+    """Write a life as a film: what was seen, what was imagined, and strips of figures.
 
-    Without a camera the twin is drawn in the poses that joints and gravity tell.
+    Only one page of it is in memory at once.
 
     Args:
         life: of a robot process.
@@ -97,49 +79,57 @@ def film(life: Life, run: Path, out: Path, speed: float) -> Path:
     Raises:
         ConfigError: for a log without steps.
     """
-    steps = list(life.steps())
-    if not steps:
+    hz, told = life.any_plan.control_hz, moments(life, run)
+    first = next(told, None)
+    if first is None:
         raise ConfigError(f"{life.files[0]}: holds no step")
     out.mkdir(parents=True, exist_ok=True)
-    told = list(track(thoughts(life, run, steps), "thinking", total=len(steps)))
-    lines = {
-        "reward": np.array([float(s.arrays["reward"]) for s in steps]),
-        "value": np.array([t.value for t in told]),
-        "surprise, nats": np.array([t.surprise for t in told]),
+    rate = hz * (speed or 1.0)
+    every = math.ceil(rate / FILM_HZ)
+    with Progress(transient=True) as progress, closing(make_painter(life, SIDE)) as painter:
+        steps = sum(1 for _ in life.steps())
+        told = progress.track(chain([first], told), steps, description="drawing")
+        frames = islice(_frames(told, painter, hz), 0, None, every)
+        began = next(frames)
+        return write_video(
+            out / "watch", chain([began], frames), (began.shape[0], began.shape[1]), rate / every
+        )
+
+
+def _frames(told: Iterable[Moment], painter: Painter, hz: float) -> Iterator[np.ndarray]:
+    """(H, W, 3) of each moment, all of one size."""
+    left, width = iter(told), 0
+    while page := list(islice(left, round(PAGE_S * hz))):
+        strips = draw_strips(_lines(page), hz, SIDE + BAND, page[0].step.index)
+        for place, moment in enumerate(page):
+            panes = [titled(picture, name) for name, picture in views(moment, painter).items()]
+            frame = np.concatenate([*panes, strips.at(place)], axis=1)
+            width = width or frame.shape[1]
+            yield _as_wide(frame, width, strips.width)
+
+
+def titled(picture: np.ndarray, name: str) -> np.ndarray:
+    """A pane (SIDE + BAND, SIDE, 3) with its name above."""
+    return captioned(np.pad(pane(picture, SIDE), ((BAND, 0), (0, 0), (0, 0))), [name])
+
+
+def _as_wide(frame: np.ndarray, width: int, strips: int) -> np.ndarray:
+    """A frame as wide as the first one was: a camera may come late, or a drawing fail."""
+    if frame.shape[1] == width:
+        return frame
+    done = np.zeros((frame.shape[0], width, 3), np.uint8)
+    views = frame[:, : frame.shape[1] - strips][:, : width - strips]
+    done[:, : views.shape[1]], done[:, width - strips :] = views, frame[:, -strips:]
+    return done
+
+
+def _lines(page: list[Moment]) -> dict[str, np.ndarray]:
+    return {
+        "reward": np.array([_reward(moment) for moment in page]),
+        "value": np.array([moment.thought.value for moment in page]),
+        "surprise, nats": np.array([moment.thought.surprise for moment in page]),
     }
-    strips = draw_strips(lines, life.plan.control_hz, SIDE)
-    views = [
-        _view(step, thought, seen)
-        for step, thought, seen in zip(steps, told, _seen(life, steps), strict=True)
-    ]
-    width = views[0].shape[1] + strips.width
-    frames = (
-        np.concatenate([view, strips.at(index)], axis=1)
-        for index, view in enumerate(track(views, "drawing"))
-    )
-    return write_video(out / "watch", frames, (SIDE, width), life.plan.control_hz * (speed or 1.0))
 
 
-def _view(step: Transition, thought: Thought, seen: np.ndarray) -> np.ndarray:
-    """Panes of one step side by side, (SIDE, W, 3)."""
-    said = [f"step {step.index}", f"reward {float(step.arrays['reward']):.2f}"]
-    panes = [captioned(pane(seen, SIDE), said)]
-    for picture in thought.imagined.values():
-        word = f"imagined, {thought.ahead} ahead" if thought.ahead else "as understood"
-        panes.append(captioned(pane(picture, SIDE), [word]))
-    return np.concatenate(panes, axis=1)
-
-
-def _seen(life: Life, steps: Sequence[Transition]) -> Iterator[np.ndarray]:
-    """(H, W, C) of each step: the first camera's, else the twin in the pose that is known."""
-    key = next((image_key(name) for name in observed_cameras(life.plan.robot)), "")
-    if key in steps[0].arrays:
-        yield from (step.arrays[key] for step in steps)
-        return
-    twin = open_twin(life.plan, SteppedClock())
-    try:
-        for step in steps:
-            twin.show(posed(life.plan.robot, step.arrays))
-            yield twin.render("chase", SIDE, SIDE)
-    finally:
-        twin.close()
+def _reward(moment: Moment) -> float:
+    return float(moment.step.arrays["reward"])

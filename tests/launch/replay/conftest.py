@@ -53,6 +53,13 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def glancing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 70 steps whose camera is logged, and not observed."""
+    folder = tmp_path_factory.mktemp("replay") / "glancing"
+    return train(folder, 70 / 1200, "cameras.front.logged=jpeg")
+
+
+@pytest.fixture(scope="session")
 def legs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 70 steps of a machine on legs."""
     folder = tmp_path_factory.mktemp("replay") / "legs"

@@ -169,4 +169,4 @@ def test_a_log_that_says_too_little_is_refused(tmp_path: Path, capsys: pytest.Ca
 def test_ticks_hold_all_samples(run: Path):
     life = read_lives(run)[0]
     heard = sum(len(tick.samples) for tick in life.ticks())
-    assert heard == sum(1 for _ in life._records(SENSORS)) > 90
+    assert heard == sum(1 for _ in life.records(SENSORS)) > 90

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from launch import cli
+from launch.replay.footage import make_painter
 from launch.replay.lives import read_lives
 from launch.replay.minds import CONTEXT, Mind, read_mind
+from launch.replay.moments import moments, views
+from launch.replay.panels import blocks, panel
 from launch.replay.poses import posed, upright
 from launch.replay.strips import draw_strips
 from robot.config import load_config
@@ -32,7 +38,52 @@ def test_a_film_shows_what_was_seen_and_imagined(seeing: Path, tmp_path: Path):
     film = cv2.VideoCapture(str(path))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) >= 40
     width, height = film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    assert width > 2 * 240 + 300 and height == 240  # seen, imagined, strips
+    assert width == 2 * 240 + 400 and height == 240 + 22  # seen, imagined, strips
+
+
+def test_a_camera_that_the_policy_does_not_observe_is_shown_beside_imagined_poses(
+    glancing: Path, tmp_path: Path
+):
+    life = read_lives(glancing)[0]
+    shown = list(moments(life, glancing))
+    with closing(make_painter(life, 48)) as painter:
+        late = views(shown[-1], painter)
+    assert list(late) == ["front", "as felt", f"imagined, {shown[-1].thought.ahead} ahead"]
+    assert late["front"].shape == (64, 64, 3) and late["as felt"].shape == (48, 48, 3)
+    # Pictures follow the robot: what is shown at the end was not seen at the beginning.
+    pictures = [moment.seen["front"] for moment in shown if moment.seen]
+    assert len(pictures) >= len(shown) - 3 and (pictures[0] != pictures[-1]).any()
+
+
+def test_a_terminal_shows_pictures_of_half_blocks(seeing: Path):
+    life = read_lives(seeing)[0]
+    moment = next(moments(life, seeing))
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", width=100)
+    with closing(make_painter(life, 48)) as painter:
+        console.print(panel(life.any_plan, moment, views(moment, painter), [1.0]))
+    said = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert said.count("▀") == 2 * 32 * 16 and "front as understood" in said
+
+
+def test_half_blocks_hold_two_rows_of_a_picture():
+    picture = np.zeros((4, 4, 3), np.uint8)
+    picture[2:] = (200, 10, 30)
+    text = blocks(picture, 4)
+    assert text.plain == "▀▀▀▀\n▀▀▀▀\n"
+    styles = [str(span.style) for span in text.spans]
+    assert set(styles[:4]) == {"#000000 on #000000"} and set(styles[4:]) == {"#c80a1e on #c80a1e"}
+
+
+def test_an_environment_lives_its_episodes_again(tmp_path: Path, small: tuple[str, ...]):
+    words = [w for change in small for w in ("--set", change)]
+    maze = ["train", "gym:reverie/Maze-v0", "--steps", "150", "--run", str(tmp_path)]
+    assert cli.main([*maze, *words]) == 0
+    life = read_lives(tmp_path)[0]
+    with closing(make_painter(life, 48)) as painter:
+        drawn = [painter.paint(step) for step in life.steps()]
+    assert all(picture is not None for picture in drawn)
+    assert any((one != drawn[0]).any() for one in drawn[1:])
+    assert cli.main(["replay", str(tmp_path), "--speed", "0"]) == 0
 
 
 def test_without_a_checkpoint_the_log_alone_is_shown(
@@ -84,6 +135,7 @@ def test_the_line_of_now_moves_along():
     [
         (["--life", "7"], "--life 7: allowed is -2 to 1"),
         (["--speed", "-1"], "--speed -1: allowed is 0"),
+        (["--speed", "nan"], "--speed nan: allowed is 0"),
         (["--mode", "listen"], "listen"),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from rich.table import Table
 from launch.bench import machine
 from launch.lanes import Entry, Task, run_lane
 from launch.run_folder import versions, write_json
+from launch.signals import Ended
+from launch.whole import write_whole
 from robot.config import ConfigError
 
 Lanes = Sequence[Mapping[str, Any]]
@@ -87,6 +91,10 @@ def lanes(task: Task, wanted: Sequence[tuple[str, int]], jobs: int) -> Iterator[
         try:
             for future in as_completed(running):
                 yield future.result()
+        except Ended:  # Ctrl-C reaches the lanes by itself
+            for number in [lane.pid for lane in active_children() if lane.pid]:
+                os.kill(number, signal.SIGINT)
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -160,9 +168,7 @@ def write(task: Task, lanes: Lanes, out: Path) -> None:
     facts = {"command": command, "task": asdict(task), "entries": summary(lanes), "lanes": lanes}
     write_json(out.with_suffix(".json"), {**facts, "machine": machine(), "versions": versions()})
     lines = ["| " + " | ".join(row) + " |" for row in (HEAD, ("---",) * len(HEAD), *rows(lanes))]
-    part = out.with_suffix(".md.part")
-    part.write_text("\n".join(lines) + "\n")
-    part.replace(out.with_suffix(".md"))
+    write_whole(out.with_suffix(".md"), ("\n".join(lines) + "\n").encode())
     picture(task, lanes, out.with_suffix(".png"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from launch.report_plots import course_plot, interval_plot
+from launch.whole import write_whole
 
 TEMPLATE = Path(__file__).with_name("report.html")
 MIMES = {".webm": "video/webm", ".mp4": "video/mp4", ".gif": "image/gif", ".webp": "image/webp"}
@@ -39,9 +39,7 @@ def write_report(path: Path, told: Mapping[str, Any], media: Sequence[Media]) ->
         told: what `evaluation.json` of several runs or conditions holds.
         media: of each of its studies.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(render_report(told, media), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, render_report(told, media).encode())
 
 
 def render_report(told: Mapping[str, Any], media: Sequence[Media]) -> str:

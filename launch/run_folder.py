@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from launch.whole import write_whole
 from learner.systems import make_settings
 from learner.train.settings import Settings
 from robot.config import ConfigError, RobotConfig, check_config
@@ -141,9 +142,7 @@ class RunFolder:
 
     def write_weights(self, weights: Weights) -> None:
         """Write the policy weights whole or not at all."""
-        part = self.path / f".{self.weights.name}.{os.getpid()}"
-        part.write_bytes(weights.to_bytes())
-        part.replace(self.weights)
+        write_whole(self.weights, weights.to_bytes())
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -263,6 +262,4 @@ def versions() -> dict[str, str]:
 def write_json(path: Path, data: Any) -> None:
     """Write a JSON file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(data, indent=1))
-    part.replace(path)
+    write_whole(path, json.dumps(data, indent=1).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from launch.dynamics.score import Test, rmse
 from launch.dynamics.series import Group
+from launch.whole import write_whole
 
 COLOURS = ("0.55", "tab:green", "tab:blue", "tab:red", "tab:purple")
 SHOWN = 4  # predictions that are drawn end to end
@@ -42,9 +44,9 @@ def draw(
     rows[-1][0].set_xlabel("time, s")
     rows[-1][1].set_xlabel("horizon, s")
     rows[0][0].legend(fontsize=7, ncols=len(told) + 1, loc="upper left", frameon=False)
-    part = path.with_name(f".{path.name}")
-    figure.savefig(part, dpi=110, format="png")
-    part.replace(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=110, format="png")
+    write_whole(path, drawn.getvalue())
 
 
 def _traces(axes: Axes, test: Test, told: Mapping[str, np.ndarray], group: Group) -> None:

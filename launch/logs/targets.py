@@ -76,6 +76,8 @@ def new_folder(target: Path, force: bool, sources: Sequence[Path]) -> Iterator[P
         half.replace(target)
         _sync(target.parent)
     finally:
+        if old.exists() and not target.exists():
+            old.replace(target)  # ended between the two renames
         shutil.rmtree(half, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

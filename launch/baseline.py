@@ -16,8 +16,9 @@ from launch.run_folder import RunFolder
 from launch.signals import until_signal
 from launch.summary import recent_reward
 from robot.config import ConfigError
+from robot.config.extras import how_to_install
 
-MISSING = "it needs Stable-Baselines3; install it with: pip install 'reverie[baselines]'"
+MISSING = f"needs Stable-Baselines3: {how_to_install('baselines')}"
 
 
 def run_baseline(

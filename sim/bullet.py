@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from robot.config import RobotConfig
+from robot.config.extras import how_to_install
 from sim.description import describe
 
 
@@ -23,7 +24,7 @@ def import_pybullet() -> ModuleType:
     except ImportError as error:
         raise ImportError(
             "PyBullet is not installed: its wheels end with Python 3.11. Use Python 3.11, build it "
-            "with `pip install .[pybullet]`, or take the MuJoCo twin (--twin mujoco)"
+            f"({how_to_install('pybullet')}), or take the MuJoCo twin (--twin mujoco)"
         ) from error
     return pybullet
 

@@ -1,6 +1,6 @@
 """The tasks of the DeepMind Control Suite as Gymnasium environments (arXiv 1801.00690).
 
-Needs dm_control: `pip install reverie[dmc]`.
+Needs dm_control, the extra `dmc`.
 """
 
 # dm_control ships without type stubs.
@@ -17,6 +17,8 @@ import mujoco
 import numpy as np
 
 from robot.config import ConfigError
+from robot.config.extras import how_to_install
+from robot.config.spelling import did_you_mean
 
 # Camera 0, but for quadrupeds one that sees their legs, as in wrappers.py of Dreamer's code.
 CAMERAS = {"quadruped": 2}
@@ -96,13 +98,14 @@ def _load(domain: str, task: str) -> Any:
         from dm_control.mujoco.wrapper.mjbindings import sizes
     except ImportError as error:
         raise ConfigError(
-            f"dmc:{domain}-{task}: needs dm_control (pip install reverie[dmc]): {error}"
+            f"dmc:{domain}-{task}: needs dm_control: {how_to_install('dmc')} ({error})"
         ) from error
     _forget_fields_that_mujoco_lacks(sizes.array_sizes)
     tasks = [f"{d}-{t}" for d, t in suite.ALL_TASKS]
     if (domain, task) not in suite.ALL_TASKS:
         near = [name for name in tasks if name.startswith(f"{domain}-")] or tasks
-        raise ConfigError(f"dmc:{domain}-{task}: unknown; there are {', '.join(near)}")
+        meant = did_you_mean(f"{domain}-{task}", tasks)
+        raise ConfigError(f"dmc:{domain}-{task}: unknown{meant}; there are {', '.join(near)}")
     return suite.load(domain, task, task_kwargs={"random": 0})
 
 

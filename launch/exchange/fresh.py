@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from robot.config import ConfigError
+from robot.config.extras import how_to_install
 
 
 @contextmanager
@@ -51,4 +52,4 @@ def need(module: str, extra: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise ConfigError(f"needs {module}: pip install 'reverie[{extra}]'")
+        raise ConfigError(f"needs {module}: {how_to_install(extra)}")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from robot.config import ConfigError
+from robot.config.extras import how_to_install
 
 TRUTHS = {"true": 1.0, "false": 0.0, "": np.nan, "na": np.nan, "null": np.nan, "none": np.nan}
 DELIMITERS = ",;\t"
@@ -143,7 +144,7 @@ def _parquet(path: Path) -> Table:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise ConfigError(f"{path}: needs pyarrow: pip install 'reverie[parquet]'") from error
+        raise ConfigError(f"{path}: needs pyarrow: {how_to_install('parquet')}") from error
     try:
         table = parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:

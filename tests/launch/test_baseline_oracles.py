@@ -13,9 +13,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-pytest.importorskip(
-    "stable_baselines3", reason="Stable-Baselines3 is missing: pip install 'reverie[baselines]'"
-)
+pytest.importorskip("stable_baselines3", reason="Stable-Baselines3 is missing: the extra baselines")
 
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback

@@ -14,9 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
-pytest.importorskip(
-    "stable_baselines3", reason="Stable-Baselines3 is missing: pip install 'reverie[baselines]'"
-)
+pytest.importorskip("stable_baselines3", reason="Stable-Baselines3 is missing: the extra baselines")
 
 from launch import cli
 from launch.baseline_env import UnbrokenLife

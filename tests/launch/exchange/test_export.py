@@ -13,6 +13,7 @@ import pytest
 from launch import cli
 from launch.exchange import arrays_write
 from launch.exchange.source import Source
+from robot.config.extras import how_to_install
 from robot.wire.log import LogWriter
 from robot.wire.transition import Transition
 
@@ -110,7 +111,7 @@ def test_bad_input_is_one_clear_line_and_writes_nothing(
 def test_a_missing_extra_is_named(log, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert cli.main(["export", str(log), "--to", "rerun", str(tmp_path / "out.rrd")]) == 2
-    assert "pip install 'reverie[rerun]'" in capsys.readouterr().err
+    assert how_to_install("rerun") in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_nothing_behind(log, tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from launch.environment_film import Onlooker, frames_of_episode, side_by_side
 from launch.environment_trial import trial
 from launch.environments import EnvironmentPlan
 from launch.intervals import estimate
 from launch.references import Reference, environment_reference
+from launch.report import Media
 from launch.run_folder import RunFolder
 from launch.study import told
 from launch.trial import read_weights
+from launch.video import write_web_video
 from learner.behaviour.noise import ModeNoise
 from robot.wire.weights import Weights
+
+MOST_TILES = 6  # of a film
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,28 @@ class EnvironmentCandidate:
         }
 
 
-def describe_environment(
+@dataclass(frozen=True)
+class Tried:
+    """What came of one run.
+
+    Args:
+        candidate: the run.
+        returns: (E,) of the episodes.
+        pictures: of the first of them, (h, w, 3) each; none where the environment draws nothing.
+    """
+
+    candidate: EnvironmentCandidate
+    returns: np.ndarray
+    pictures: list[np.ndarray]
+
+
+def try_environment(
     group: Sequence[EnvironmentCandidate],
     episodes: int,
     seed: int,
     tick: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
-    """Try runs in one environment by their modes; all figures, JSON-ready.
+) -> list[Tried]:
+    """Try runs in one environment by their modes.
 
     Args:
         group: the runs.
@@ -76,15 +97,26 @@ def describe_environment(
         seed: of the episodes' starts.
         tick: called once for each episode, after it.
     """
-    returns = []
+    tried = []
     for one in group:
-        returns.append(np.array(trial(one.plan, one.weights, ModeNoise(seed), episodes, seed)))
+        look = Onlooker()
+        returns = trial(one.plan, one.weights, ModeNoise(seed), episodes, seed, look)
+        tried.append(Tried(one, np.array(returns), look.pictures))
         for _ in range(episodes):
             tick()
-    plan = group[0].plan
+    return tried
+
+
+def describe_environment(tried: Sequence[Tried], seed: int) -> dict[str, Any]:
+    """All figures of runs in one environment, JSON-ready; random play is measured beside them.
+
+    Args:
+        tried: the runs.
+        seed: of the episodes' starts.
+    """
+    group, returns = [one.candidate for one in tried], [one.returns for one in tried]
+    plan, episodes = group[0].plan, len(returns[0])
     reference = environment_reference(plan, episodes, seed)
-    for _ in range(episodes):
-        tick()
     clean = _condition(group, returns, reference)
     return {
         "task": plan.name,
@@ -98,6 +130,26 @@ def describe_environment(
         "runs": [one.as_dict() for one in group],
         "left_out": {},
     }
+
+
+def film_environment(tried: Sequence[Tried], out: Path) -> Media:
+    """A film of the runs beside each other, and frames of the first; nothing where none is drawn.
+
+    Raises:
+        OSError: when the film cannot be written.
+    """
+    shown = {one.candidate.name: one.pictures for one in tried if one.pictures}
+    tiles = dict(list(shown.items())[:MOST_TILES])
+    if not tiles:
+        return Media()
+    plan = tried[0].candidate.plan
+    label = re.sub(r"[^A-Za-z0-9._-]+", "-", plan.name)
+    first, *rest = side_by_side(tiles)
+    size = (first.shape[0] // 2 * 2, first.shape[1])
+    pictures = (picture[: size[0]] for picture in (first, *rest))
+    path = write_web_video(out / f"{label}_runs", pictures, size, plan.control_hz)
+    frames = frames_of_episode(next(iter(tiles.values())), plan.control_hz)
+    return Media(frames, [(", ".join(tiles), path)])
 
 
 def _condition(

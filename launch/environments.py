@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,10 @@ def make_environment(config: EnvironmentConfig, drawn: bool = False) -> gym.Env:
     if drawn and not config.picture:
         mode |= LARGE.get(kind, {})
     try:
-        environment = MAKERS[kind](name, {**config.options, **mode})
+        with warnings.catch_warnings():
+            if drawn:  # that it has no drawings is no news to whoever asks for them
+                warnings.simplefilter("ignore")
+            environment = MAKERS[kind](name, {**config.options, **mode})
         return WithPicture(environment) if config.picture else environment
     except ConfigError:
         raise

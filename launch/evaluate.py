@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from launch.beside import FILM_HZ, Scene, beside, size_of
 from launch.candidates import Candidate, read_candidate
 from launch.conditions import Condition
-from launch.environment_trial import try_in_environment
+from launch.environment_evaluate import try_in_environment
 from launch.evaluate_runs import evaluate_runs, frames_from, whole
 from launch.gait import Check
 from launch.inside import look_at_run
@@ -25,7 +26,7 @@ from launch.rival_policy import is_rivals
 from launch.run_folder import Plan, RunFolder, versions, write_json
 from launch.study import Outcome, describe
 from launch.trial import Episode, Trial, open_twin, trial_plan, try_policy
-from launch.video import captioned, write_video
+from launch.video import captioned, write_video, write_web_video
 from launch.yardsticks import Yardstick, yardstick_of
 from robot.clock import SteppedClock
 from robot.config import ConfigError
@@ -63,7 +64,7 @@ def run_evaluate(
 def evaluate_run(run: Path, trial: Trial, out: Path | None = None) -> int:
     """Try the latest policy of a run and write evaluation.json, film, reward plot and report.
 
-    Of a run in an environment, the returns alone (`launch/environment_trial.py`).
+    Of a run in an environment see `launch/environment_evaluate.py`.
 
     Args:
         run: the run's folder.
@@ -164,10 +165,14 @@ def plot(episodes: Sequence[Episode], yardstick: Yardstick, hz: float, path: Pat
 
 
 def _write_report(path: Path, candidate: Candidate, outcome: Outcome, shown: Episode) -> None:
-    """The same figures and frames of the same episode as a page."""
+    """The same figures, and the same episode in frames and as a film that browsers play."""
     told = whole([{**describe([outcome]), "runs": [candidate.as_dict()], "left_out": {}}])
     told |= {"configuration": {outcome.plan.robot.robot: outcome.plan.as_dict()}}
-    write_report(path, told, [Media(frames_from(outcome, shown))])
+    scenes = [Scene(f"seed {shown.seed}", outcome, shown)]
+    hz = min(FILM_HZ, outcome.plan.control_hz)
+    moving = write_web_video(path.with_suffix(""), beside(scenes), size_of(scenes), hz)
+    films = [(f"{candidate.name}, the episode of the middle return", moving)]
+    write_report(path, told, [Media(frames_from(outcome, shown), films)])
 
 
 def _line(yardstick: Yardstick, episode: Episode) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from launch.beside import Scene, as_webp, beside, frames_of, size_of, strip
+from launch.beside import FILM_HZ, Scene, as_webp, beside, frames_of, size_of, strip
 from launch.candidates import Candidate, read_candidate, short_names
 from launch.conditions import CLEAN, Conditions, read_conditions
-from launch.environment_study import EnvironmentCandidate, describe_environment
+from launch.environment_study import (
+    EnvironmentCandidate,
+    describe_environment,
+    film_environment,
+    try_environment,
+)
 from launch.environments import read_environment_plan
 from launch.intervals import CONFIDENCE, RESAMPLES
 from launch.over_tasks import scores_over_tasks
@@ -85,12 +90,17 @@ def evaluate_runs(
 
         lived = {name: _live(asked, name, tick) for name in asked.robots}
         studies = [study for study, _ in lived.values()]
-        for group in asked.environments.values():
-            studies.append(describe_environment(group, trial.episodes, trial.seed, tick))
+        tried = [
+            try_environment(group, trial.episodes, trial.seed, tick)
+            for group in asked.environments.values()
+        ]
+        for outcomes in tried:
+            studies.append(describe_environment(outcomes, trial.seed))
+            progress.advance(task, trial.episodes)
         told = whole(studies) | {"configuration": _configuration(asked)}
         write_json(out / "evaluation.json", told)
         media = [film(outcomes, out, progress) for _, outcomes in lived.values()]
-    media += [Media()] * len(asked.environments)
+        media += [film_environment(outcomes, out) for outcomes in tried]
     write_report(out / "report.html", told, media)
     for study in studies:
         _print(console, study)
@@ -157,7 +167,7 @@ def film(outcomes: Sequence[Outcome], out: Path, progress: Progress) -> Media:
     films = []
     for name, tiles in scenes.items():
         pictures = progress.track(beside(tiles), frames_of(tiles), description="drawing")
-        hz = min(10.0, first.plan.control_hz)
+        hz = min(FILM_HZ, first.plan.control_hz)
         path = write_web_video(out / f"{label}_{name}", pictures, size_of(tiles), hz)
         films.append((", ".join(tile.title for tile in tiles), path))
     return Media(frames_from(first, first.episodes[0]), films)
@@ -214,9 +224,11 @@ def _progress(console: Console) -> Progress:
 
 
 def _print(console: Console, study: dict[str, Any]) -> None:
-    table = Table(title=f"{study['question']} {study['answer']}.", title_justify="left")
-    for head in ("", study["measure"], "95% interval", "normalised", "episodes that pass"):
-        table.add_column(head, justify="left" if not head else "right")
+    said = f"{study['task']}: {study['question']} {study['answer']}."
+    table = Table(title=said, title_justify="left")
+    table.add_column("", no_wrap=True)
+    for head in (study["measure"], "95% interval", "normalised", "episodes that pass"):
+        table.add_column(head, justify="right")
     for row in study["conditions"]:
         score, normal, passed = row["score"], row["normalised"], row["passed"]
         ends = f"{score['low']:.2f} to {score['high']:.2f}" if score["low"] is not None else "-"

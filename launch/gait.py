@@ -153,6 +153,12 @@ def at_least(name: str, figure: float, limit: float) -> Check:
     return Check(name, figure, f"at least {limit:g}", figure >= limit)
 
 
+def weakest(checks: Sequence[Check]) -> Check:
+    """Of one line of several gates, that which passes last."""
+    rising = checks[0].needed.startswith("at least")
+    return (min if rising else max)(checks, key=lambda check: check.figure)
+
+
 def _at_most(name: str, figure: float, limit: float) -> Check:
     return Check(name, figure, f"at most {limit:g}", figure <= limit)
 

@@ -59,6 +59,8 @@ def figure(value: float | None, digits: int = 2) -> str:
     """A number for a reader; a dash where there is none."""
     if value is None:
         return "–"
+    if 0 < value < 0.5 * 10**-digits:  # a check may ask for none at all
+        return f"<{10**-digits:.{digits}f}"
     return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.0f}"
 
 
@@ -108,8 +110,15 @@ def _lead(
     if failed:
         yield f"What fails: {'; '.join(failed)}."
     if disturbed:
-        held = sum(row["gate"]["passes"] for row in disturbed)
-        yield f"Disturbed, it holds in {held} of {len(disturbed)} conditions."
+        held = sum(row["gate"]["runs_passed"] for row in disturbed)
+        yield f"Disturbed, {_held(held, len(disturbed), runs)}."
+
+
+def _held(held: int, conditions: int, runs: int) -> str:
+    """In how many of the conditions runs pass every check."""
+    if runs == 1:
+        return f"it holds in {held} of {conditions} conditions"
+    return f"runs hold in {held} of {conditions * runs} cases, {conditions} conditions each"
 
 
 def _drawn(study: Mapping[str, Any]) -> dict[str, Any]:

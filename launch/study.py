@@ -10,6 +10,7 @@ import numpy as np
 
 from launch.candidates import Candidate
 from launch.conditions import Condition
+from launch.gait import weakest
 from launch.intervals import Estimate, estimate
 from launch.references import Reference
 from launch.run_folder import Plan
@@ -91,13 +92,20 @@ def describe(outcomes: Sequence[Outcome], reference: Reference | None = None) ->
     return {
         "task": f"{first.plan.robot.robot} {first.plan.robot.task.name}",
         "question": first.yardstick.question,
-        "answer": "Yes" if conditions[0]["gate"]["passes"] else "No",
+        "answer": _answer(conditions[0]["gate"]["runs_passed"], len(conditions[0]["runs"])),
         "measure": f"{reward} reward per step",
         "reference": reference.as_dict() if reference else None,
         "trial": {**replace(first.trial, perturbations=()).as_dict(), "twin": first.plan.twin},
         "conditions": conditions,
         "course": course(next(iter(grouped.values()))),
     }
+
+
+def _answer(passed: int, runs: int) -> str:
+    """Whether all runs, or how many of them, pass every check over their own episodes."""
+    if 0 < passed < runs:
+        return f"{passed} of {runs} runs"
+    return "Yes" if passed else "No"
 
 
 def by_condition(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
@@ -131,7 +139,8 @@ def _condition(outcomes: Sequence[Outcome], reference: Reference | None) -> dict
     first = outcomes[0]
     scores = [outcome.scores for outcome in outcomes]
     every = [episode for outcome in outcomes for episode in outcome.episodes]
-    checks = first.yardstick.gate(every)
+    gates = [outcome.yardstick.gate(outcome.episodes) for outcome in outcomes]
+    passes = [all(check.passes for check in gate) for gate in gates]
     return {
         "name": first.condition.name,
         "kind": first.condition.kind,
@@ -140,11 +149,12 @@ def _condition(outcomes: Sequence[Outcome], reference: Reference | None) -> dict
         "normalised": _normalised(scores, reference),
         "passed": told(estimate([outcome.passed for outcome in outcomes])),
         "gate": {
-            "passes": all(check.passes for check in checks),
-            "checks": [asdict(check) for check in checks],
+            "passes": all(passes),
+            "runs_passed": sum(passes),
+            "checks": [asdict(weakest(checks)) for checks in zip(*gates, strict=True)],
         },
         "figures": first.yardstick.figures(every),
-        "runs": [_run(outcome) for outcome in outcomes],
+        "runs": [_run(*each) for each in zip(outcomes, passes, strict=True)],
     }
 
 
@@ -156,20 +166,21 @@ def _normalised(
     return told(estimate(known)) if len(known) == len(scores) else None
 
 
-def _run(outcome: Outcome) -> dict[str, Any]:
+def _run(outcome: Outcome, passes: bool) -> dict[str, Any]:
     lines = zip(outcome.episodes, outcome.scores, outcome.passed, strict=True)
     return {
         "name": outcome.name,
         "score": round(float(outcome.scores.mean()), 4),
+        "passes": passes,
         "passed": int(outcome.passed.sum()),
         "episodes": [
             {
                 "seed": episode.seed,
                 "score": round(float(score), 4),
-                "passes": bool(passes),
+                "passes": bool(passed),
                 "invalid_steps": int((~episode.valid).sum()),
                 "body": episode.body,
             }
-            for episode, score, passes in lines
+            for episode, score, passed in lines
         ],
     }

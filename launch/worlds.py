@@ -207,7 +207,8 @@ class EnvironmentWorld:
         """What the environment draws of itself, (H, W, 3) RGB bytes; None where it cannot."""
         try:
             picture = self._environment.render()
-        except gym.error.DependencyNotInstalled:  # such as pygame, for Gymnasium's classic ones
+        # Some need what is not installed, such as pygame; some have nothing to show.
+        except (gym.error.DependencyNotInstalled, NotImplementedError):
             return None
         return picture if isinstance(picture, np.ndarray) and picture.ndim == 3 else None
 

@@ -98,6 +98,7 @@ def test_results_go_where_they_are_wanted(run: Path):
         "evaluation.mp4",
         "evaluation.png",
         "report.html",
+        "report.webm",
     }
     assert not (run / "evaluation").exists()
 

@@ -23,7 +23,7 @@ def estimate(mean: float, half: float = 0.5) -> dict[str, Any]:
 def condition(name: str, mean: float, passes: bool) -> dict[str, Any]:
     check = {"name": "speed", "figure": mean / 10, "needed": "at least 1", "passes": passes}
     runs = [
-        {"name": run, "score": mean + shift, "passed": 1, "episodes": [{}, {}]}
+        {"name": run, "score": mean + shift, "passed": 1, "passes": passes, "episodes": [{}, {}]}
         for run, shift in (("a", -0.25), ("b", 0.25))
     ]
     return {
@@ -33,7 +33,7 @@ def condition(name: str, mean: float, passes: bool) -> dict[str, Any]:
         "score": estimate(mean),
         "normalised": estimate(mean / 14, 0.05),
         "passed": estimate(0.5),
-        "gate": {"passes": passes, "checks": [check]},
+        "gate": {"passes": passes, "runs_passed": 2 * passes, "checks": [check]},
         "figures": {"forward_m_s": 0.31},
         "runs": runs,
     }
@@ -112,7 +112,7 @@ def test_the_page_tells_what_was_measured_and_escapes_it(told: dict) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "Does it walk? Yes." in text
     assert "2 of 4 episodes of 2 runs, 30 s each, pass every check." in text
-    assert "Disturbed, it holds in 0 of 1 conditions." in text
+    assert "Disturbed, runs hold in 0 of 2 cases, 1 conditions each." in text
     assert "13.00" in text and "12.50 to 13.50" in text and "0.31" in text
     assert "Left out: light, for no camera is observed." in text
     assert told["command"] in text and "python 3.11" in text
@@ -163,3 +163,8 @@ def test_numbers_are_told_for_a_reader() -> None:
     assert [figure(v) for v in (None, 1.234, 873.4)] == ["–", "1.23", "873"]
     assert interval({"low": None, "high": None}) == interval(None) == "–"
     assert interval({"low": 1.0, "high": 2.5}) == "1.00 to 2.50"
+
+
+def test_a_figure_that_is_not_none_at_all_does_not_look_so() -> None:
+    assert figure(0.0004, 3) == "<0.001" and figure(0.0, 3) == "0.000"
+    assert figure(0.0006, 3) == "0.001" and figure(None) == "–"

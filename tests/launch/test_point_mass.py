@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def test_it_learns_in_lock_step_by_the_default_system_and_the_same_twice(
         assert cli.main([*words(run, 0.1), "--twin", twin, "--clock", "lockstep"]) == 0
     one, two = map(stream, runs)
     assert one == two and len(one) == 120
+    by_weights = Counter(
+        step.weights_version for step in LogReader(runs[0] / "log", LOG_NAME).transitions()
+    )
+    assert len(by_weights) > 3 and max(n for v, n in by_weights.items() if v) <= 10  # sync_steps
     summary = json.loads((runs[0] / "summary.json").read_text())
     assert summary["updates"] > 5 and len(summary["episodes"]) == 2
     assert all(0 <= episode["reach"] <= 1 for episode in summary["episodes"])

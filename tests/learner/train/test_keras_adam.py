@@ -32,6 +32,21 @@ def test_it_is_tensorflows_adam_and_shrinks_every_weight(shape: tuple[int, ...])
         assert float(weight.detach()) == pytest.approx(expected, rel=1e-5)
 
 
+def test_it_is_adamw_whose_decay_is_the_share_over_the_step_size():
+    """Without epsilon both forms of Adam are one: DreamerV2's decay is AdamW's `wd / lr`."""
+    mine, theirs = one(2.0, (2, 3)), one(2.0, (2, 3))
+    optimiser = KerasAdam([mine], AdamSettings(LR, 1e-12), SHRINK)
+    reference = torch.optim.AdamW([theirs], lr=LR, eps=1e-12, weight_decay=SHRINK / LR)
+    slopes = torch.linspace(-1, 1, 6).reshape(2, 3) + 0.05
+    for step in range(1, 40):
+        optimiser.step((slopes * math.cos(step / 20) * mine).sum())
+        (slopes * math.cos(step / 20) * theirs).sum().backward()
+        reference.step()
+        reference.zero_grad()
+    torch.testing.assert_close(mine.detach(), theirs.detach(), rtol=1e-5, atol=1e-6)
+    assert (mine.detach() - 2.0).abs().min() > LR
+
+
 def test_the_first_step_of_a_small_gradient_is_damped():
     """A gradient of epsilon moves lr / 2 in torch's form; here epsilon counts 1 / sqrt(.001)."""
     weight = one(0.0, (1,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +27,8 @@ from learner.train.relabel import practise, relabelled
 from learner.train.trainer import Trainer
 from robot.config import ConfigError, RobotConfig, apply_change, check_config
 from robot.policy.journal import LOG_NAME
-from robot.wire.log import LogReader, LogWriter
+from robot.wire.index import LogIndex
+from robot.wire.log import LogReader, LogWriter, log_files
 
 
 def run_adapt(run: Path, changes: Sequence[str], updates: int, out: Path | None = None) -> int:
@@ -48,7 +50,7 @@ def run_adapt(run: Path, changes: Sequence[str], updates: int, out: Path | None 
     """
     if updates < 1:
         raise ConfigError(f"--updates {updates}: allowed is 1 or more")
-    source, target = RunFolder(run), RunFolder(out or run.with_name(f"{run.name}-adapted"))
+    source, target = RunFolder(run), RunFolder(out or Path(f"{run.resolve()}-adapted"))
     old = read_any_plan(source)
     new = changed_plan(old, changes)
     with target.hold():
@@ -78,8 +80,9 @@ def adapt(source: RunFolder, target: RunFolder, old: AnyPlan, new: AnyPlan, upda
     mine = Checkpoints(target.checkpoints, configuration=new.as_dict())
     if trainer.resume(mine) is None:
         trainer.resume(saved)
-    for step in LogReader(target.log, LOG_NAME).transitions():
-        trainer.add(step)
+    with LogIndex(log_files(target.log, LOG_NAME)) as index:
+        for step in index.transitions():
+            trainer.add(step)
     _practise(trainer, updates)
     trainer.save(mine, {})
     target.write_weights(trainer.weights(time.time_ns()))
@@ -91,14 +94,18 @@ def relabel_log(source: RunFolder, target: RunFolder, plan: AnyPlan, judge: Any)
     The new log is there whole or not at all.
     """
     half = target.path / ".log"
+    shutil.rmtree(half, ignore_errors=True)  # a kill may have left one
     about = {"plan": json.dumps(plan.as_dict()), "versions": json.dumps(versions())}
-    log = LogWriter(half, LOG_NAME, {**about, "relabelled_from": str(source.path)})
     steps = LogReader(source.log, LOG_NAME).transitions()
-    for step in relabelled(steps, judge):
-        stamp_ns = step.stamps_ns.get("tick", 0)
-        log.append_transition(replace(step, run=plan.run_id), stamp_ns, stamp_ns)
-    log.close()
-    half.rename(target.log)
+    try:
+        log = LogWriter(half, LOG_NAME, {**about, "relabelled_from": str(source.path)})
+        for step in relabelled(steps, judge):
+            stamp_ns = step.stamps_ns.get("tick", 0)
+            log.append_transition(replace(step, run=plan.run_id), stamp_ns, stamp_ns)
+        log.close()
+        half.rename(target.log)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
 
 
 def _practise(trainer: Trainer, updates: int) -> None:

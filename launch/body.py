@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from launch.bodies import make_body_twin, make_device_camera, make_hardware
+from launch.whole import check_place
 from robot.body.camera import serve_camera
 from robot.body.core import BodyCore
 from robot.body.process import Surroundings, serve
@@ -55,10 +56,12 @@ class Robot:
         """Endpoints, keys and ledger of one of its processes.
 
         Raises:
-            EndpointError, KeyFileError: naming what cannot be used.
+            ConfigError, EndpointError, KeyFileError: naming what cannot be used.
         """
         endpoints = Endpoints(config.robot, config.endpoints)
         keys = None if self.keys is None else load_keys(self.keys)
+        if self.run is not None:
+            check_place(self.run / f"{process}.json", "--run")
         ledger = None if self.run is None else self.run / f"{process}.json"
         return Surroundings(endpoints, keys, ledger)
 

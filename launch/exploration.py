@@ -86,6 +86,19 @@ class Study:
         for name in ("steps", "updates", "episodes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: allowed is 1 or more")
+        for way in self.ways:
+            self.asked(self.plan(way))
+
+    def asked(self, plan: AnyPlan) -> EnvironmentPlan:
+        """A run's plan with the task that is given afterwards.
+
+        Raises:
+            ConfigError: for a task that its environment does not know.
+        """
+        asked = changed_plan(plan, [self.task])
+        assert isinstance(asked, EnvironmentPlan)
+        make_environment(asked.environment).close()
+        return asked
 
     def plan(self, way: str) -> AnyPlan:
         """The run of one way; that of `task` is paid from the start."""
@@ -155,7 +168,7 @@ def _live_and_learn(
         raise KeyboardInterrupt
     curve = coverage(folder, COVERS[study.target](plan))
     if way != "task":
-        asked, adapted = changed_plan(plan, [study.task]), RunFolder(out / f"{way}-adapted")
+        asked, adapted = study.asked(plan), RunFolder(out / f"{way}-adapted")
         adapt(folder, adapted, plan, asked, study.updates)
         plan, folder = asked, adapted
     assert isinstance(plan, EnvironmentPlan)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from launch.commands.options import Changes, Target
+from launch.commands.options import Changes, Seeds, Target
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Compare:
 
     target: Target
     entries: Annotated[Positional[tuple[str, ...]], arg(metavar="SYSTEM...")]
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     cpu_minutes: float = 5.0
     goal: float = 0.9
     best: float = 0.0
@@ -50,7 +50,9 @@ class Compare:
         """Run it."""
         from launch.compare import run_compare
         from launch.lanes import Task
+        from launch.whole import check_can_write
 
+        check_can_write(self.out.with_suffix(".json"), "--out")
         task = Task(
             self.target,
             self.cpu_minutes,

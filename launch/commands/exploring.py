@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from launch.commands.options import Changes, Run
+from launch.commands.options import Changes, Run, Seed
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Exploration:
     steps: int = 20_000
     updates: int = 2000
     episodes: int = 5
-    seed: int = 0
+    seed: Seed = 0
     preset: str = "cpu"
     out: Path = Path("runs/exploration")
     json: bool = False

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from launch.commands.options import Changes, Engine, Target
+from launch.commands.options import Changes, Engine, Seed, Target
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Train:
     preset: str = "cpu"
     minutes: float = 60.0
     steps: int | None = None
-    seed: int = 0
+    seed: Seed = 0
     run: Path | None = None
     changes: Changes = ()
     yes: bool = False
@@ -111,11 +111,11 @@ class Learn:
     minutes: float | None = None
     patience: int = 2000
     validation: float = 0.1
-    split_seed: int = 0
+    split_seed: Seed = 0
     every: int = 250
     cloning: float = 0.0
     caution: float = 0.0
-    seed: int = 0
+    seed: Seed = 0
     changes: Changes = ()
 
     def __call__(self) -> int:
@@ -168,7 +168,7 @@ class Evaluate:
     episodes: int = 10
     seconds: float | None = None
     start: str = ""
-    seed: int = 0
+    seed: Seed = 0
     out: Path | None = None
     perturb: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="CONDITION,...")] = ()
     changes: Changes = ()
@@ -177,7 +177,10 @@ class Evaluate:
         """Run it."""
         from launch.evaluate import run_evaluate
         from launch.trial import Trial
+        from launch.whole import check_place
 
+        if self.out is not None:
+            check_place(self.out / "report.html", "--out")
         twin = self.twin or ""
         trial = Trial(twin, self.episodes, self.seconds, self.start, self.seed, self.changes)
         return run_evaluate(self.runs, trial, self.out, self.perturb)

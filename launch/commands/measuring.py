@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from launch.commands.options import Changes, Config, Run
+from launch.commands.options import Changes, Config, Run, Seed
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,10 @@ class Curves:
     def __call__(self) -> int:
         """Run it."""
         from launch.curves import run_curves
+        from launch.whole import check_can_write
 
+        if self.out is not None:
+            check_can_write(self.out, "--out")
         return run_curves(self.results, self.out, self.real)
 
 
@@ -98,7 +101,9 @@ class Result:
     def __call__(self) -> int:
         """Run it."""
         from launch.results import run_result
+        from launch.whole import check_can_write
 
+        check_can_write(self.out, "--out")
         return run_result(self.run, self.out)
 
 
@@ -118,10 +123,12 @@ class Velocity:
     config: Config
     out: Path = Path("docs/results/velocity.json")
     changes: Changes = ()
-    seed: int = 0
+    seed: Seed = 0
 
     def __call__(self) -> int:
         """Run it."""
         from launch.velocity_report import run_velocity_report
+        from launch.whole import check_can_write
 
+        check_can_write(self.out, "--out")
         return run_velocity_report(self.config, self.out, self.changes, self.seed)

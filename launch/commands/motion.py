@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from launch.commands.options import Changes
+from launch.commands.options import Changes, Seed
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ class Dynamics:
     updates: int = 2000
     history: int = 5
     keys: tuple[str, ...] = ()
-    seed: int = 0
+    seed: Seed = 0
     changes: Changes = ()
 
     def __call__(self) -> int:
         """Run it."""
         from launch.dynamics.run import Study, run_dynamics
+        from launch.whole import check_can_write
 
+        check_can_write(self.out, "--out")
         study = Study(
             self.system,
             self.preset,

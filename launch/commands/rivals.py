@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from launch.commands.options import Changes, Config
+from launch.commands.options import Changes, Config, Seed
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Baseline:
     twin: Literal["mujoco", "pybullet"] = "mujoco"
     preset: str = "paper"
     minutes: float = 60.0
-    seed: int = 0
+    seed: Seed = 0
     run: Path | None = None
     changes: Changes = ()
 

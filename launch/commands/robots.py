@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from launch.commands.options import Changes, Config, Robots, TwinName
+from launch.commands.options import Changes, Config, Robots, Seed, TwinName
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Body:
     run: Path | None = None
     changes: Changes = ()
     keys: Path | None = None
-    seed: int = 0
+    seed: Seed = 0
     yes: bool = False
 
     def __call__(self) -> int:
@@ -65,7 +65,7 @@ class Camera:
     run: Path | None = None
     changes: Changes = ()
     keys: Path | None = None
-    seed: int = 0
+    seed: Seed = 0
 
     def __call__(self) -> int:
         """Run it."""
@@ -202,8 +202,11 @@ class Keys:
 
     def __call__(self) -> int:
         """Run it."""
+        from launch.whole import check_can_write
         from robot.wire.keys import create_keys
 
+        check_can_write(self.path, "FILE")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         create_keys(self.path)
         print(f"{self.path}: give it to every computer of the robot, and to nobody else")
         return 0

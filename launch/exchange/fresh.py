@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from launch.whole import check_place
 from robot.config import ConfigError
 from robot.config.extras import how_to_install
 
@@ -17,10 +18,11 @@ def fresh(out: Path) -> Iterator[Path]:
     """A path beside `out` to write to; it becomes `out` when all went well, and goes otherwise.
 
     Raises:
-        ConfigError: when `out` exists already.
+        ConfigError: when `out` exists already, or nothing can be made there.
     """
     if out.exists():
         raise ConfigError(f"{out}: exists already; name a new one")
+    check_place(out, "OUT")
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.{os.getpid()}")
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from launch.importing.episode import Episode
+from launch.whole import check_place
 from robot.config import ConfigError
 from robot.policy.journal import EPISODES, LOG_NAME, Journal
 from robot.wire.log import LogWriter
@@ -70,6 +71,7 @@ def write_log(
     """
     if out.exists():
         raise ConfigError(f"--out {out}: is there already; name a new folder")
+    check_place(out, "--out")
     half = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         count = _write(half, robot, control_hz, episodes, about, told)

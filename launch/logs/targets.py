@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from launch.run_folder import RunFolder
+from launch.whole import check_place
 from robot.config import ConfigError
 
 QUIET_S = 10.0  # a file that was written to more recently may still be in use
@@ -87,7 +88,7 @@ def _check_target(target: Path, force: bool, sources: Sequence[Path]) -> None:
     if inside:
         raise ConfigError(f"--out {target}: holds {inside[0]}, which is read; name another folder")
     if not target.exists():
-        return
+        return check_place(target, "--out")
     if not force:
         raise ConfigError(f"--out {target}: exists already; --force replaces it")
     if not target.is_dir() or any(not _is_ours(path) for path in target.iterdir()):

@@ -17,6 +17,7 @@ from launch.commands import COMMANDS, GROUPS
 
 ROOT = Path(__file__).parents[2]
 A1 = str(ROOT / "hardware_configs/a1.yaml")
+README = str(ROOT / "README.md")
 HEAVY = ("torch", "mujoco", "pybullet", "matplotlib", "cv2", "launch.train", "launch.body")
 
 
@@ -94,6 +95,21 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]):
         (["body", A1, "--twin", "gazebo"], ["gazebo", "'fake'"]),
         (["body", A1, "--set", "joints.FR_hip.kp=-1"], ["joints.FR_hip.kp", "-1"]),
         (["camera", A1, "--twin", "mujoco", "--camera", "rear"], ["rear", "front"]),
+        (["train", A1, "--twin", "mujoco", "--seed", "-1"], ["--seed", "-1", "0 to 2147483647"]),
+        (["learn", "--offline", "l", "--split-seed", "2147483648"], ["--split-seed", "2147483648"]),
+        (["compare", A1, "reverie", "--seeds", "0", "x"], ["--seeds", "x", "0 to"]),
+        (["body", A1, "--twin", "fake", "--run", README], ["--run", README, "Not a directory"]),
+        (["keys", "/proc/x"], ["FILE /proc/x", "/proc: "]),
+        (["keys", str(ROOT)], [str(ROOT), "is a folder"]),
+        (["result", "run", "--out", "/proc/x.json"], ["--out /proc/x.json", "/proc: "]),
+        (["velocity", A1, "--out", str(ROOT)], ["--out", "is a folder"]),
+        (["curves", "a.json", "--out", f"{README}/x.png"], ["--out", README, "Not a directory"]),
+        (["dynamics", "log", "--out", "/proc/x.json"], ["--out /proc/x.json"]),
+        (["compare", A1, "reverie", "--out", "/proc/x"], ["--out /proc/x.json"]),
+        (["evaluate", "run", "--out", README], ["--out", README, "Not a directory"]),
+        (["exploration", "--task", "env.options.gaol=5"], ["gaol", "cannot be made"]),
+        (["exploration", "--task", "goal"], ["goal", "env.options.KEY"]),
+        (["adapt", "."], ["no run at ."]),
         (["act", A1, "--run", "nowhere"], ["nowhere"]),
         (["learn", "--run", "nowhere"], ["nowhere"]),
         (["evaluate", "nowhere"], ["nowhere"]),

@@ -14,6 +14,8 @@ from launch.worlds import EnvironmentWorld
 
 MOST = 600  # pictures that are kept of an episode
 FRAMES = 8
+BAND = 22  # pixels above a picture, for words
+ABOVE = ((BAND, 0), (0, 0), (0, 0))
 
 
 @dataclass
@@ -37,10 +39,11 @@ class Onlooker:
         self._earned += float(arrays["reward"])
         self._over = bool(arrays["is_last"])
         said = f"step {len(self.pictures)}   return {self._earned:.1f}"
-        self.pictures.append(captioned(fitted(picture), [said]))
+        small = fitted(picture, (TILE[0] - BAND, TILE[1]))
+        self.pictures.append(captioned(np.pad(small, ABOVE), [said]))
 
 
-def fitted(picture: np.ndarray, size: tuple[int, int] = TILE) -> np.ndarray:
+def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A picture (H, W, 3) as large as fits into (h, w, 3), its proportions kept, black around."""
     scale = min(size[0] / picture.shape[0], size[1] / picture.shape[1])
     height, width = (max(1, round(scale * length)) for length in picture.shape[:2])
@@ -54,15 +57,9 @@ def fitted(picture: np.ndarray, size: tuple[int, int] = TILE) -> np.ndarray:
 
 def side_by_side(tiles: Mapping[str, Sequence[np.ndarray]]) -> Iterator[np.ndarray]:
     """Episodes beside each other under their names, (H, W, 3); shorter ones stay as they ended."""
-    band = 22
     for place in range(max(map(len, tiles.values()))):
         shown = {name: pictures[min(place, len(pictures) - 1)] for name, pictures in tiles.items()}
-        yield grid(
-            [
-                captioned(np.pad(picture, ((band, 0), (0, 0), (0, 0))), [name])
-                for name, picture in shown.items()
-            ]
-        )
+        yield grid([captioned(np.pad(picture, ABOVE), [name]) for name, picture in shown.items()])
 
 
 def frames_of_episode(pictures: Sequence[np.ndarray], hz: float) -> list[tuple[str, bytes]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from launch.environments import EnvironmentPlan
 from launch.exchange.snapshots import Snapshot
-from launch.replay.lives import Life
+from launch.replay.lives import Life, decoded
 from launch.replay.minds import Thought
 from launch.replay.poses import posed
 from launch.run_folder import Plan
@@ -24,7 +24,6 @@ from launch.trial import open_twin
 from launch.worlds import EnvironmentWorld
 from robot.clock import SteppedClock
 from robot.config import ConfigError
-from robot.wire.codec import decode
 from robot.wire.log.names import FRAMES, TRANSITIONS
 from robot.wire.transition import Transition
 
@@ -36,18 +35,22 @@ def footage(life: Life) -> Iterator[tuple[Transition, Pictures]]:
     """Every step of a life with the pictures that cameras gave, in order.
 
     Raises:
-        ValueError: when a picture cannot be read.
+        ConfigError: when a record is damaged.
     """
     plan, newest = life.any_plan, Pictures()
     cameras = {} if isinstance(plan, EnvironmentPlan) else plan.robot.cameras
     topics = [f"{FRAMES}/{name}" for name in cameras]
     for record in life.records(TRANSITIONS, *topics):
         if record.topic == TRANSITIONS:
-            step = decode(record.data, Transition)
+            step = decoded(record, Transition)
             yield step, newest | observed(step)
         else:
-            snapshot = Snapshot.read(record)
-            newest = newest | {snapshot.camera: snapshot.opened()}
+            try:
+                snapshot = Snapshot.read(record)
+                newest = newest | {snapshot.camera: snapshot.opened()}
+            except ValueError as error:
+                where = f"byte {record.end} of its file"
+                raise ConfigError(f"the picture that ends at {where}: {error}") from error
 
 
 def observed(step: Transition) -> Pictures:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from launch.environments import AnyPlan, environment_plan_from
 from launch.logs.places import find_log
@@ -27,10 +27,12 @@ from robot.wire.log.names import (
     WEIGHTS,
 )
 from robot.wire.messages import Command
+from robot.wire.schemas import CodecError
 from robot.wire.transition import Transition
 from robot.wire.weights_store import WeightsStore
 
 NEEDED = ("plan", "random")
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Life:
 
     def steps(self) -> Iterator[Transition]:
         """All transitions, in order."""
-        return (decode(record.data, Transition) for record in self.records(TRANSITIONS))
+        return (decoded(record, Transition) for record in self.records(TRANSITIONS))
 
     def ticks(self) -> Iterator[RecordedTick]:
         """All ticks, in order, with what belongs to them."""
@@ -100,9 +102,9 @@ class Life:
         commands: list[Command] = []
         for record in self.records(SENSORS, COMMANDS, TICKS):
             if record.topic == SENSORS:
-                samples.append(decode(record.data, Sample))
+                samples.append(decoded(record, Sample))
             elif record.topic == COMMANDS:
-                commands.append(decode(record.data, Command))
+                commands.append(decoded(record, Command))
             else:
                 note = json.loads(record.data)
                 told = note["clock_ns"], note["age_ns"]
@@ -122,6 +124,23 @@ class Life:
 
     def _notes(self, topic: str) -> Iterator[dict[str, Any]]:
         return (json.loads(record.data) for record in self.records(topic))
+
+
+class Damaged(ConfigError):
+    """A record cannot be read; the message says where."""
+
+
+def decoded(record: Record, kind: type[M]) -> M:
+    """The message of a record.
+
+    Raises:
+        Damaged: when it cannot be read.
+    """
+    try:
+        return decode(record.data, kind)
+    except CodecError as error:
+        where = f"the record of {record.topic} that ends at byte {record.end} of its file"
+        raise Damaged(f"{where}: {error}; reverie logs check tells more") from error
 
 
 def read_lives(path: Path) -> list[Life]:

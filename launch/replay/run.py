@@ -21,6 +21,7 @@ from launch.replay.minds import Mind, read_mind
 from launch.replay.verify import Verdict, verify
 from launch.replay.watching import film, watch_in_terminal
 from robot.config import ConfigError
+from robot.wire.log.names import TRANSITIONS
 
 DIFFERS = 1
 
@@ -123,7 +124,7 @@ def _verify(lives: Sequence[Life], console: Console) -> list[Verdict]:
     verdicts = []
     with Progress(console=console, transient=True) as progress:
         for life in lives:
-            total = sum(1 for _ in life.steps())
+            total = sum(1 for _ in life.records(TRANSITIONS))
             bar = progress.add_task(life.files[0].name, total=total)
             verdicts.append(
                 verify(life, lambda done, bar=bar: progress.update(bar, completed=done))
@@ -135,6 +136,8 @@ def tell(verdict: Verdict) -> str:
     """What came of a life, in a line."""
     if verdict.fault:
         return f"differs at step {verdict.at} of {verdict.steps}: {verdict.fault}"
+    if verdict.damage:
+        return f"{verdict.same} steps are the same, bit for bit; damaged: {verdict.damage}"
     if verdict.holds:
         return f"all {verdict.steps} steps are the same, bit for bit"
     said = [f"{verdict.same} of {verdict.steps} steps are the same, bit for bit"]

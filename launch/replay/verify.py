@@ -8,7 +8,8 @@ from typing import Any
 
 from launch.act import rehearse
 from launch.compose import PolicyMaker, exploring
-from launch.replay.lives import Life
+from launch.logs.survey import survey
+from launch.replay.lives import Damaged, Life
 from robot.policy.interface import Policy
 from robot.policy.observe import image_key, observed_cameras
 from robot.policy.operator import Operator, WeightsWatch
@@ -24,6 +25,7 @@ from robot.policy.replaying import (
 from robot.policy.robot import Robot
 from robot.policy.rollout import Start, rollout
 from robot.tasks import make_task
+from robot.wire.bulk import Bulk
 from robot.wire.transition import Transition
 
 TASK_SEEDS = 1000  # between two episodes of a run in lock-step, as `launch/worlds.py` counts
@@ -41,6 +43,7 @@ class Verdict:
         fault: what differs, "" when nothing does.
         at: index of the step that differs, -1 without one.
         ended: why the replay ended.
+        damage: what of the log cannot be read, "" where it ends as a killed process leaves it.
         details: of the fault: what, recorded, replayed, cause.
     """
 
@@ -51,12 +54,13 @@ class Verdict:
     fault: str = ""
     at: int = -1
     ended: str = ""
+    damage: str = ""
     details: dict[str, str] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
         """Whether every recorded step is the same today."""
-        return not self.fault and self.same == self.steps > 0
+        return not (self.fault or self.damage) and self.same == self.steps > 0
 
 
 def verify(life: Life, show: Callable[[int], None] = lambda done: None) -> Verdict:
@@ -69,7 +73,7 @@ def verify(life: Life, show: Callable[[int], None] = lambda done: None) -> Verdi
     Raises:
         ConfigError: when the log does not say enough.
     """
-    verdict, expected = Verdict(), Expected(life.steps())
+    verdict, expected = Verdict(damage=damage_of(life)), Expected(life.steps())
     try:
         cameras = {name: image_key(name) for name in observed_cameras(life.plan.robot)}
         link = ReplayLink(life.ticks(), expected, cameras)
@@ -88,10 +92,29 @@ def verify(life: Life, show: Callable[[int], None] = lambda done: None) -> Verdi
         verdict.details = {name: str(getattr(error, name)) for name in named}
     except EndOfLog as error:
         verdict.ended = str(error)
+    except Damaged as error:
+        verdict.damage = verdict.damage or str(error)
+        return verdict
     left = _left(expected)
     verdict.unheard = 0 if verdict.fault else left
     verdict.steps += left
     return verdict
+
+
+def damage_of(life: Life) -> str:
+    """Where files of a life cannot be read before their ends; "" where all can.
+
+    Reading stops there, and what stands behind it would not be missed.
+    """
+    bulk, said = Bulk(), []
+    for path in life.files:
+        found = survey(path, bulk)
+        said += [
+            f"{path.name}: {gap.end - gap.begin} bytes from byte {gap.begin} on cannot be read"
+            for gap in found.lost
+            if gap.end < found.size
+        ]
+    return "; ".join(said)
 
 
 def relive(life: Life, expected: Expected, link: ReplayLink) -> Iterator[tuple[Transition, bool]]:
@@ -135,7 +158,7 @@ def policy_of(life: Life, maker: PolicyMaker, version: int) -> tuple[Policy[Any]
 def _index(expected: Expected) -> int:
     try:
         return expected.peek().index
-    except EndOfLog:
+    except (EndOfLog, Damaged):
         return -1
 
 

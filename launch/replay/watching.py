@@ -21,6 +21,7 @@ from launch.replay.panels import panel
 from launch.replay.strips import draw_strips, pane
 from launch.video import captioned, write_video
 from robot.config import ConfigError
+from robot.wire.log.names import TRANSITIONS
 
 SIDE = 240  # pixels of each pane
 BAND = 22  # above it, with what it shows
@@ -87,7 +88,7 @@ def film(life: Life, run: Path, out: Path, speed: float) -> Path:
     rate = hz * (speed or 1.0)
     every = math.ceil(rate / FILM_HZ)
     with Progress(transient=True) as progress, closing(make_painter(life, SIDE)) as painter:
-        steps = sum(1 for _ in life.steps())
+        steps = sum(1 for _ in life.records(TRANSITIONS))
         told = progress.track(chain([first], told), steps, description="drawing")
         frames = islice(_frames(told, painter, hz), 0, None, every)
         began = next(frames)

@@ -60,7 +60,7 @@ def test_a_film_shows_runs_side_by_side_until_the_longest_ends(tmp_path: Path) -
 
 @pytest.mark.parametrize(("height", "width"), [(400, 600), (64, 64), (500, 100)])
 def test_a_picture_keeps_its_proportions(height: int, width: int) -> None:
-    done = fitted(np.full((height, width, 3), 255, np.uint8))
+    done = fitted(np.full((height, width, 3), 255, np.uint8), (240, 320))
     rows, columns = done.any((1, 2)).sum(), done.any((0, 2)).sum()
     assert done.shape == (240, 320, 3)
     assert rows / columns == pytest.approx(height / width, rel=0.02)

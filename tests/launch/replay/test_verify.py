@@ -16,8 +16,8 @@ from launch import cli
 from launch.replay.lives import Life, read_lives
 from launch.replay.verify import verify
 from robot.policy.observe import ActionMap
-from robot.wire.log import LogReader, LogWriter
-from robot.wire.log.names import SENSORS, TICKS
+from robot.wire.log import LogFile, LogReader, LogWriter
+from robot.wire.log.names import SENSORS, TICKS, TRANSITIONS
 from robot.wire.transition import Transition
 
 
@@ -157,6 +157,25 @@ def test_a_tick_that_is_missing_ends_the_replay(run: Path, tmp_path: Path):
     verdict = verify(Gap(life.files, life.about, life.store))
     assert verdict.ended == "the log lacks tick 50" and verdict.same + verdict.unheard == 100
     assert 45 < verdict.same <= 50 and not verdict.holds
+
+
+def test_a_log_that_is_damaged_is_not_verified(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for topic, number in ((SENSORS, 60), (TRANSITIONS, 40)):
+        path = tmp_path / topic.strip("/") / "robot-0000.mcap"
+        path.parent.mkdir()
+        shutil.copytree(run / "log/weights", path.parent / "weights")
+        data = bytearray((run / "log/robot-0000.mcap").read_bytes())
+        records = LogFile(run / "log/robot-0000.mcap").records(topics=(topic,))
+        place = [record.end for record in records][number] - 30
+        data[place] ^= 1
+        path.write_bytes(data)
+        assert cli.main(["replay", str(path), "--mode", "verify"]) == 1
+        said = " ".join(capsys.readouterr().out.split())
+        assert "damaged: robot-0000.mcap:" in said and "cannot be read" in said
+        assert cli.main(["replay", str(path), "--speed", "0"]) == (2 if topic != SENSORS else 0)
+    assert "checksum" in capsys.readouterr().err
 
 
 def test_a_log_that_says_too_little_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

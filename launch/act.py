@@ -280,6 +280,8 @@ def run_act(
     """
     folder = RunFolder(run)
     plan = replace(folder.read_plan(), robot=load_config(config, changes))
+    if plan.clock != "realtime":
+        raise ConfigError(f"--run {run}: runs in {plan.clock}; this is for runs in real time")
     folder.claim(plan)
     endpoints = Endpoints(plan.robot.robot, plan.robot.endpoints)
     secret = None if keys is None else load_keys(keys)

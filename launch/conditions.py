@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from robot.config import ConfigError, RobotConfig
+from robot.config.spelling import did_you_mean
 from sim.perturb import KINDS, Perturbation
 
 CLEAN, ALL = "clean", "all"
@@ -91,8 +92,9 @@ def _perturbation(part: str, robot: RobotConfig, obstacles: dict[str, str]) -> P
     """One perturbation, or the name of a kind whose strength was not said."""
     name, equals, text = part.partition("=")
     if name not in KINDS:
-        known = ", ".join((*KINDS, CLEAN, ALL))
-        raise ConfigError(f"--perturb {part}: unknown '{name}'; there are {known}")
+        known = (*KINDS, CLEAN, ALL)
+        meant, there = did_you_mean(name, known), ", ".join(known)
+        raise ConfigError(f"--perturb {part}: unknown '{name}'{meant}; there are {there}")
     if obstacles[name]:
         raise ConfigError(f"--perturb {part}: {obstacles[name]}")
     if not equals:

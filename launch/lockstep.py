@@ -9,6 +9,7 @@ policy takes over weights at fixed steps.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,10 +33,13 @@ from robot.policy.random import RandomPolicy
 from robot.policy.recording import RecordingLink, RecordingPilot
 from robot.policy.rollout import Pilot, Start, rollout
 from robot.policy.tick_log import TickLog
+from robot.wire.index import LogIndex
 from robot.wire.link import BodyLink
-from robot.wire.log import LogReader
+from robot.wire.log import LogReader, log_files
 from robot.wire.transition import Transition
 from robot.wire.weights import Weights
+
+_log = logging.getLogger(__name__)
 
 
 class LockstepPilot:
@@ -75,9 +79,10 @@ class LockstepRun:
         self.trainer = make_trainer(plan)
         self.checkpoints = Checkpoints(folder.checkpoints, configuration=plan.as_dict())
         self.trainer.resume(self.checkpoints)
-        self._history = LogReader(folder.log, LOG_NAME)
         self.start = self._restore()
-        self.journal = Journal(plan.control_hz, list(self._history.notes(EPISODES)))
+        self.journal = Journal(
+            plan.control_hz, list(LogReader(folder.log, LOG_NAME).notes(EPISODES))
+        )
         self.records = Records(plan, folder, self._drawn())
         self.log, self._aside = self.records.log, Aside("weights")
         self._heard: RecordingLink | None = None
@@ -111,9 +116,12 @@ class LockstepRun:
     def _restore(self) -> Start:
         """Fill the replay from the log; where the stream goes on."""
         index, episode = 0, 0
-        for step in self._history.transitions():
-            self.trainer.add(step)
-            index, episode = step.index + 1, step.episode + 1
+        with LogIndex(log_files(self.folder.log, LOG_NAME)) as past:
+            for step in past.transitions():
+                self.trainer.add(step)
+                index, episode = step.index + 1, step.episode + 1
+        for fault in past.faults:
+            _log.warning("%s", fault)
         return Start(self.plan.name, self.plan.run_id, index, episode)
 
     def run(self, minutes: float, stop: Callable[[], bool], show: Callable[[View], None]) -> None:

@@ -28,6 +28,7 @@ from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
 from launch.stop import Word, say
 from launch.summary import recent_reward, write_summary
+from launch.waiting import LOOKS_HZ
 from robot.body.safety import LATCHED
 from robot.config import ConfigError
 from robot.wire.sockets import RobotLock, open_receiver, open_sender
@@ -69,12 +70,14 @@ class Supervisor:
         """
         config = self.folder.path / "robot.yaml"
         config.write_text(yaml.safe_dump(self.plan.robot.model_dump(mode="json"), sort_keys=False))
-        self._start("learn")
-        self._await("learn", stop, float("inf"))
-        if stop():
-            return
-        self._start("body")
-        self._await("body", stop, BODY_START_S)
+        with self.console.status("starting the learner", refresh_per_second=LOOKS_HZ) as shown:
+            self._start("learn")
+            self._await("learn", stop, float("inf"))
+            if stop():
+                return
+            shown.update(f"starting the body: {self.plan.twin or self.plan.robot.hardware.driver}")
+            self._start("body")
+            self._await("body", stop, BODY_START_S)
         for name in (*camera_names(self.plan), "act"):
             self._start(name)
 

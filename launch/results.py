@@ -27,12 +27,16 @@ def run_result(run: Path, out: Path) -> int:
         The exit code.
 
     Raises:
-        ConfigError: when the run has no summary yet.
+        ConfigError: when the run has no summary yet, or it cannot be read.
     """
     folder = RunFolder(run)
     if not folder.summary.is_file():
         raise ConfigError(f"{folder.summary} is missing; it is written when a run stops")
-    write_json(out, result(json.loads(folder.summary.read_text())))
+    try:
+        kept = result(json.loads(folder.summary.read_text()))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder.summary}: not the summary of a run: {error!r}") from error
+    write_json(out, kept)
     print(f"wrote {out}")
     return 0
 

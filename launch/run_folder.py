@@ -23,6 +23,7 @@ from robot.wire.weights import Weights
 
 PACKAGES = ("reverie", "torch", "numpy", "mujoco", "gymnasium", "pyzmq")
 EXTRAS = ("dm_control",)
+FOLDERS = ("log", "ingest", "checkpoints", "tensorboard", "output", "inside", "ledgers")
 
 
 class Described(Protocol):
@@ -169,6 +170,7 @@ class RunFolder:
             ConfigError: when it holds other files or a run of another plan, naming what differs.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        self._refuse_files()
         mine = plan.as_dict()
         if not self.plan_file.exists():
             if any(self.path.iterdir()):
@@ -181,6 +183,11 @@ class RunFolder:
                 what = _difference(key, value, kept)
                 raise ConfigError(f"--run {self.path}: is a run of another configuration: {what}")
         return True
+
+    def _refuse_files(self) -> None:
+        for name in FOLDERS:
+            if (self.path / name).exists() and not (self.path / name).is_dir():
+                raise ConfigError(f"--run {self.path}: its {name} is a file; it must be a folder")
 
     def read_plan(self) -> Plan:
         """The plan that the run was made with.
@@ -204,11 +211,15 @@ class RunFolder:
             raise ConfigError(f"no run at {self.path}: plan.json is missing")
         try:
             data = json.loads(self.plan_file.read_text())
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{self.plan_file}: not the plan of a run: {error}") from error
-        missing = set(keys) - data.keys()
-        if missing:
-            raise ConfigError(f"{self.plan_file}: lacks {', '.join(sorted(missing))}")
+        if not isinstance(data, dict):
+            raise ConfigError(f"{self.plan_file}: not the plan of a run: must be a JSON object")
+        if missing := set(keys) - data.keys():
+            lacks = ", ".join(sorted(missing))
+            raise ConfigError(
+                f"{self.plan_file}: of another kind of run: lacks {lacks}"
+            )
         return data
 
 
@@ -228,7 +239,10 @@ def plan_from(data: Mapping[str, Any], where: str) -> Plan:
     needed = {key for key in Plan.__dataclass_fields__ if key != "begun_from"}
     if missing := needed - data.keys():
         raise ConfigError(f"{where}: lacks {', '.join(sorted(missing))}")
-    base = make_settings(data["system"], data["preset"])
+    try:
+        base = make_settings(str(data["system"]), str(data["preset"]))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
     return Plan(
         robot=check_config(RobotConfig, data["robot"], where),
         settings=check_config(type(base), data["settings"], where),

@@ -26,6 +26,7 @@ from launch.realtime import claim_robot, confirm_hardware, run_realtime
 from launch.run_folder import Plan, RunFolder
 from launch.signals import until_signal
 from launch.summary import recent_reward
+from launch.waiting import LOOKS_HZ
 from learner.systems import build_agent
 from learner.train.trainer import Trainer
 from robot.config import ConfigError, RobotConfig, load_config
@@ -198,7 +199,8 @@ def _run_lockstep(plan: AnyPlan, folder: RunFolder, minutes: float, console: Con
     from launch.lockstep import LockstepRun
 
     began = time.monotonic()
-    lesson = LockstepRun(plan, folder)
+    with console.status("making it ready", refresh_per_second=LOOKS_HZ):
+        lesson = LockstepRun(plan, folder)
     where = f" on its {plan.twin} twin" if isinstance(plan, Plan) else ""
     verb = "learns with" if where else "is learnt by"
     title = f"{plan.name} {verb} {plan.system}{where}"

@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from launch.commands.options import Changes, Seeds, Target
+from launch.waiting import loading
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Compare:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.compare import run_compare
+        with loading("comparing"):
+            from launch.compare import run_compare
         from launch.lanes import Task
         from launch.whole import check_can_write
 

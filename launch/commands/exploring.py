@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from launch.commands.options import Changes, Run, Seed
+from launch.waiting import loading
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Adapt:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.adapt import run_adapt
+        with loading("adapting"):
+            from launch.adapt import run_adapt
 
         return run_adapt(self.run, self.changes, self.updates, self.out)
 
@@ -71,7 +73,8 @@ class Exploration:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.exploration import Study, run_exploration
+        with loading("exploring"):
+            from launch.exploration import Study, run_exploration
 
         study = Study(
             self.target,

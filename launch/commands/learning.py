@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 from launch.commands.options import Changes, Engine, Seed, Target
+from launch.waiting import loading
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Train:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.train import run_train
+        with loading("learning"):
+            from launch.train import run_train
 
         return run_train(
             config=self.config,
@@ -127,8 +129,9 @@ class Learn:
         return run_learn(self.run, keys=self.keys)
 
     def _offline(self) -> int:
-        from launch.offline import make_budget, run_offline
-        from launch.offline_plan import Lessons, make_offline_plan
+        with loading("learning"):
+            from launch.offline import make_budget, run_offline
+            from launch.offline_plan import Lessons, make_offline_plan
 
         budget = make_budget(self.updates, self.minutes, self.patience)
         lessons = Lessons(self.validation, self.split_seed, self.every, self.cloning, self.caution)
@@ -175,7 +178,8 @@ class Evaluate:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.evaluate import run_evaluate
+        with loading("evaluating"):
+            from launch.evaluate import run_evaluate
         from launch.trial import Trial
         from launch.whole import check_place
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from launch.commands.options import Changes, Config, Run, Seed
+from launch.waiting import loading
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Bench:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.bench import Bench, run_bench
+        with loading("measuring"):
+            from launch.bench import Bench, run_bench
 
         bench = Bench(
             self.name,

@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from launch.commands.options import Changes, Seed
+from launch.waiting import loading
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Dynamics:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.dynamics.run import Study, run_dynamics
+        with loading("learning"):
+            from launch.dynamics.run import Study, run_dynamics
         from launch.whole import check_can_write
 
         check_can_write(self.out, "--out")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from launch.waiting import loading
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -43,7 +45,8 @@ class Replay:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.replay.run import run_act_again, run_verify, run_watch
+        with loading("replaying"):
+            from launch.replay.run import run_act_again, run_verify, run_watch
 
         if self.mode == "verify":
             return run_verify(self.log, self.json)

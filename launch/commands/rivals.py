@@ -9,6 +9,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 from launch.commands.options import Changes, Config, Seed
+from launch.waiting import loading
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Baseline:
 
     def __call__(self) -> int:
         """Run it."""
-        from launch.baseline import run_baseline
+        with loading("learning"):
+            from launch.baseline import run_baseline
 
         return run_baseline(
             self.rival,

@@ -33,6 +33,7 @@ class MinariWriter:
 
     def __init__(self, folder: Path, name: str, outline: Outline) -> None:
         folder.mkdir()
+        folder = folder.resolve()  # its storage goes astray below a relative one
         self._outline = outline
         self._name = name if re.search(r"-v\d+$", name) else f"{name}-v0"
         seen = {key: _space(*form) for key, form in outline.observation.items()}

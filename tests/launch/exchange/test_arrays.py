@@ -132,10 +132,11 @@ def plain(steps: list[Transition], folder: Path) -> None:
     writer.close()
 
 
-def test_minari_opens_what_it_was_given(log, tmp_path, steps):
+def test_minari_opens_what_it_was_given(log, tmp_path, steps, monkeypatch):
     minari = pytest.importorskip("minari")
     pytest.importorskip("pyarrow")
-    out = tmp_path / "rig"
+    monkeypatch.chdir(tmp_path)
+    out = Path("rig")  # as people name it: relative
     assert run_export(Export(log, "minari", out)) == 0
     data = minari.MinariDataset(out / "data")
     assert (data.id, data.total_episodes) == ("rig-v0", 5)

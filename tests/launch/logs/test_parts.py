@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from robot.wire.index import LogIndex
 from robot.wire.log import LogFile, log_files
 
 Write = Callable[..., Path]
+DIAGNOSIS = Path(__file__).with_name("diagnosis.py")
+diagnose: Callable[[Path], list[str]] = runpy.run_path(str(DIAGNOSIS))["diagnose"]
 
 
 def indices(folder: Path) -> list[int]:
@@ -36,7 +39,8 @@ def run(*arguments: object) -> int:
 
 
 def sound(folder: Path) -> bool:
-    return run("check", folder) == 0
+    ill = [said for path in log_files(folder, "robot") for said in diagnose(path)]
+    return run("check", folder) == 0 and not ill
 
 
 @pytest.mark.parametrize(

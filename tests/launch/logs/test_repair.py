@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from robot.wire.transition import Transition
 
 Build = Callable[..., Transition]
 TICK_NS = 50_000_000
+DIAGNOSIS = Path(__file__).with_name("diagnosis.py")
+diagnose: Callable[[Path], list[str]] = runpy.run_path(str(DIAGNOSIS))["diagnose"]
 
 
 def write(folder: Path, step: Build, count: int = 20) -> Path:
@@ -135,6 +138,7 @@ def test_a_repaired_file_is_one_for_the_official_reader_and_keeps_what_it_is_abo
     path.write_bytes(path.read_bytes()[:-9])
     target = repair(path)
     assert official(target) == [(topic, data) for topic, data, *_ in before]
+    assert diagnose(target) == []
     file = LogFile(target)
     assert list(file.records()) and file.fault == ""
     assert file.about == {"plan": '{"robot": {}}', "versions": "{}"}
@@ -147,6 +151,20 @@ def test_a_whole_file_copied_is_the_same_file(tmp_path: Path, step: Build):
     with open(tmp_path / "whole.mcap", "rb") as file:
         kinds = [type(record).__name__ for record in StreamReader(file).records]
     assert kinds[-1] == "Footer" and "Statistics" in kinds
+
+
+def test_what_is_written_is_healthy_and_what_is_not_is_found(tmp_path: Path, step: Build):
+    path = write(tmp_path, step)
+    whole = path.read_bytes()
+    assert diagnose(path) == []
+    with open(path, "rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    for index in summary.chunk_indexes:  # stamps in the head of a chunk
+        data = bytearray(whole)
+        data[index.chunk_start_offset + 9] ^= 1
+        path.write_bytes(data)
+        assert any("tells of" in said for said in diagnose(path))
 
 
 def run(*arguments: object) -> int:

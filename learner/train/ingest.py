@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
 import zmq
 
 from robot.wire.codec import decode, encode, unpack
+from robot.wire.index import LogIndex
 from robot.wire.keys import Keys
-from robot.wire.log import TRANSITIONS, LogError, LogReader, LogWriter, Record
+from robot.wire.log import TRANSITIONS, LogError, LogReader, LogWriter, Record, log_files
 from robot.wire.messages import Ack, Hello, Hole
 from robot.wire.schemas import CodecError
 from robot.wire.sockets import open_receiver
@@ -124,20 +127,39 @@ class Ingest:
         To be called before anything is accepted, with the learner's own log, or with the robot's
         where the learner keeps none.
         """
-        for record in reader.records(TRANSITIONS, SKIPPED):
-            if record.topic == SKIPPED:
-                self._restore_skip(reader, record)
+        with LogIndex(log_files(reader.directory, reader.name)) as index:
+            if len(index.streams) > 1:  # steps of several robots go on in the order they came in
+                self._restore_in_order(reader)
             else:
-                self._restore_step(record)
+                self._restore_stream(index, reader)
         # After a kill a cut end is the rule; what it took along is counted, or sent again.
-        for fault in reader.faults:
+        for fault in dict.fromkeys([*reader.faults, *index.faults]):
             _log.info("%s", fault)
 
-    def _restore_step(self, record: Record) -> None:
-        try:
-            step = decode(record.data, Transition)
-        except CodecError as error:
-            return self._report(f"log before byte {record.end}: {error}")
+    def _restore_stream(self, index: LogIndex, reader: LogReader) -> None:
+        """Restore a single stream, several times as fast as record by record."""
+        skips = deque(filter(None, map(partial(self._skip_noted, reader), reader.records(SKIPPED))))
+        for step in index.transitions():
+            while skips and skips[0][1] <= step.index:
+                self._restore_skip(*skips.popleft())
+            self._restore_step(step)
+        for skip in skips:
+            self._restore_skip(*skip)
+        for fault in index.unsound:
+            self._report(f"log: {fault}")
+
+    def _restore_in_order(self, reader: LogReader) -> None:
+        for record in reader.records(TRANSITIONS, SKIPPED):
+            if record.topic == SKIPPED:
+                if skip := self._skip_noted(reader, record):
+                    self._restore_skip(*skip)
+                continue
+            try:
+                self._restore_step(decode(record.data, Transition))
+            except CodecError as error:
+                self._report(f"log before byte {record.end}: {error}")
+
+    def _restore_step(self, step: Transition) -> None:
         expected = self.next_index(*step.stream)
         if step.index < expected:
             return
@@ -148,12 +170,17 @@ class Ingest:
             return self.refuse(reason)
         self._take(step)
 
-    def _restore_skip(self, reader: LogReader, record: Record) -> None:
+    def _skip_noted(self, reader: LogReader, record: Record) -> tuple[Stream, int, int] | None:
+        """Stream, first index and end of what a note passes over; None for a damaged note."""
         note = reader.parse(record)
         try:
-            stream, end = (str(note["robot"]), str(note["run"])), int(note["end"])
+            stream = str(note["robot"]), str(note["run"])
+            return stream, int(note["first"]), int(note["end"])
         except (KeyError, ValueError) as error:
-            return self._report(f"log before byte {record.end}: {error!r}")
+            self._report(f"log before byte {record.end}: {error!r}")
+            return None
+
+    def _restore_skip(self, stream: Stream, first: int, end: int) -> None:
         self._next[stream] = max(end, self._next.get(stream, 0))
 
     def _take(self, step: Transition) -> None:

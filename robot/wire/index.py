@@ -112,6 +112,11 @@ class LogIndex:
             os.close(self._handles.popitem()[1])
 
     @property
+    def unsound(self) -> Sequence[str]:
+        """Those of the faults that are of one transition each."""
+        return tuple(self._bulk.faults)
+
+    @property
     def forms(self) -> Sequence[ArrayForm]:
         """Which arrays transitions hold; one form for all of a run, as a rule."""
         return tuple(self._bulk.forms)

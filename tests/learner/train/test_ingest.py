@@ -162,6 +162,31 @@ def test_a_damaged_own_log_is_said_and_the_rest_taken(bench, step, caplog):
     assert "cut or damaged" in caplog.text
 
 
+@pytest.mark.parametrize("robots", [("a1",), ("a1", "a2")])
+def test_one_robot_or_several_are_restored_alike(tmp_path, step, robots):
+    """Holes, doubles, misfits and skips of a log, worked by hand for each robot."""
+    log = LogWriter(tmp_path, "ingest", {})
+    for index in (0, 1, 1, 0, 2, 6, 7, 8):
+        for robot in robots:
+            if index == 6:  # 3 to 5 were passed over for good
+                log.note("/skipped", {"robot": robot, "run": "run", "first": 3, "end": 6}, 0)
+            shape = (12,) if index != 7 else (11,)
+            made = replace(step(index, joint_pos=np.zeros(shape, np.float32)), robot=robot)
+            log.append_transition(made, 0, 0)
+    for robot in robots:
+        note = {"robot": robot, "run": "run", "first": 9, "end": 11}
+        log.note("/skipped", note, 0)
+        log.append_transition(replace(step(13), robot=robot), 0, 0)
+    log.close()
+    taken: list[tuple[str, int]] = []
+    ingest = Ingest(lambda s: taken.append((s.robot, s.index)), fits(SPEC))
+    ingest.restore(LogReader(tmp_path, "ingest"))
+    assert taken == [(robot, index) for index in (0, 1, 2, 6, 8, 13) for robot in robots]
+    counts = {"ingested": 6, "duplicates": 0, "invalid": 1, "lost": 2}
+    assert ingest.counts.as_dict() == {k: v * len(robots) for k, v in counts.items()}
+    assert [ingest.next_index(robot, "run") for robot in robots] == [14] * len(robots)
+
+
 def test_what_cannot_be_kept_is_not_taken(bench, step, monkeypatch):
     def full(handle: int, data) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

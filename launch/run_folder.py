@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from launch.whole import write_whole
+from launch.whole import check_place, write_whole
 from learner.systems import make_settings
 from learner.train.settings import Settings
 from robot.config import ConfigError, RobotConfig, check_config
@@ -167,10 +167,12 @@ class RunFolder:
         """Take the folder for a plan; whether a run of the same plan is resumed.
 
         Raises:
-            ConfigError: when it holds other files or a run of another plan, naming what differs.
+            ConfigError: when it holds other files or a run of another plan, naming what differs,
+                or cannot be written to.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self._refuse_files()
+        check_place(self.plan_file, "--run")
         mine = plan.as_dict()
         if not self.plan_file.exists():
             if any(self.path.iterdir()):
@@ -217,9 +219,7 @@ class RunFolder:
             raise ConfigError(f"{self.plan_file}: not the plan of a run: must be a JSON object")
         if missing := set(keys) - data.keys():
             lacks = ", ".join(sorted(missing))
-            raise ConfigError(
-                f"{self.plan_file}: of another kind of run: lacks {lacks}"
-            )
+            raise ConfigError(f"{self.plan_file}: of another kind of run: lacks {lacks}")
         return data
 
 

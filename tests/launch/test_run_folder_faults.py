@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,19 @@ def test_a_file_where_a_folder_belongs_is_refused_before_anything_is_done(
     with pytest.raises(ConfigError, match=f"run: its {name} is a file; it must be a folder"):
         folder.claim(Planned())
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_to_is_refused(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(dir: Path) -> None:
+        raise OSError(number, os.strerror(number), str(dir))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ConfigError, match=f"cannot be written .*: {os.strerror(number)}"):
+        RunFolder(tmp_path / "run").claim(Planned())
+    assert contents(tmp_path / "run") == {}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from robot.config.robot import (
     Scheduling,
     load_config,
 )
-from robot.config.spelling import did_you_mean
 from robot.config.tasks import PickPlaceTask, ReachTask, WalkTask
 from robot.config.twins import LeggedTwin, Link, RailTwin, Start, TwinConfig, Vector3
 
@@ -45,6 +44,5 @@ __all__ = [
     "WalkTask",
     "apply_change",
     "check_config",
-    "did_you_mean",
     "load_config",
 ]

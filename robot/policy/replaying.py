@@ -19,6 +19,8 @@ from robot.wire.link import Sample
 from robot.wire.messages import Command, OperatorWord
 from robot.wire.transition import Transition
 
+UNSEEN = np.zeros((0, 0, 3), np.uint8)  # of a camera that is logged, and that no policy observes
+
 
 @dataclass(frozen=True)
 class RecordedTick:
@@ -91,7 +93,7 @@ class ReplayLink:
     Args:
         ticks: of one life of a robot process, in order.
         expected: its steps.
-        cameras: observation key of each camera that is observed.
+        cameras: observation key of each camera that the process hears.
     """
 
     def __init__(
@@ -126,10 +128,10 @@ class ReplayLink:
         return self._enter(self._ahead)
 
     def frames(self) -> Pictures:
-        """Pictures that the step of this tick shows."""
+        """Pictures that the step of this tick shows; empty ones where it tells but their time."""
         step = self._expected.peek()
         return {
-            name: (step.stamps_ns[key], step.arrays[key].copy())
+            name: (step.stamps_ns[key], step.arrays.get(key, UNSEEN).copy())
             for name, key in self._cameras.items()
             if key in step.stamps_ns
         }

@@ -34,6 +34,12 @@ def test_pictures_are_seen_again(seeing: Path):
     assert verdict.holds and verdict.steps == 80
 
 
+def test_a_camera_that_is_only_logged_changes_nothing(glancing: Path):
+    life = read_lives(glancing)[0]
+    assert any("image_front" in step.stamps_ns for step in life.steps())
+    assert verify(life).same == 70
+
+
 def test_a_machine_on_legs_acts_as_it_did(legs: Path):
     verdict = verify(read_lives(legs)[0])
     assert verdict.holds and verdict.steps == 70

@@ -69,14 +69,11 @@ def camera_of(key: str) -> str:
 
 
 class Painter(Protocol):
-    """Draws what no camera saw.
-
-    Attributes:
-        name: of its pictures, for a reader.
-    """
+    """Draws what no camera saw."""
 
     @property
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
+        """Of its pictures, for a reader."""
         ...
 
     def paint(self, step: Transition) -> np.ndarray | None:

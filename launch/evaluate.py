@@ -218,7 +218,7 @@ def _print(console: Console, yardstick: Yardstick, result: Mapping[str, Any]) ->
     console.print(table)
     rewards = ", ".join(f"{name} {value:.2f}" for name, value in overall["mean_reward"].items())
     console.print(
-        f"{'Yes' if gate['passes'] else 'No'}: {gate['episodes_passed']} of "
-        f"{len(result['episodes'])} episodes pass. Mean reward per step: {rewards}.",
+        f"{'Yes' if gate['passes'] else 'No'}, by all episodes together; {gate['episodes_passed']} "
+        f"of {len(result['episodes'])} pass alone. Mean reward per step: {rewards}.",
         highlight=False,
     )

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from itertools import product
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,7 @@ def tell(lane: Mapping[str, Any]) -> str:
     return f"{lane['entry']}, seed {lane['seed']}: {verb} after {after}"
 
 
+TITLE = 40  # letters of a panel's title in one line
 HEAD = ("system", "seeds that reached it", "CPU s", "robot minutes", "best share")
 
 
@@ -184,7 +186,7 @@ def picture(task: Task, lanes: Lanes, path: Path) -> None:
             points = [(point["cpu_s"], point["share"]) for point in lane["curve"]]
             axes.plot(*zip(*points, strict=True), label=f"seed {lane['seed']}")
         axes.axhline(task.goal, color="0.5", linewidth=0.8, linestyle="--")
-        axes.set_title(name, fontsize=9)
+        axes.set_title(fill(name.replace("+", " +"), TITLE), fontsize=8)
         axes.set_ylim(-0.1, 1.1)
         axes.grid(alpha=0.3)
     figure.supxlabel("seconds of computing", fontsize=9)

@@ -18,6 +18,13 @@ from launch.usage import USAGE, meant, one_line, overview
 
 PROCESSES = ("body", "camera", "act", "learn")
 REFUSED, FAILED, INTERRUPTED = 2, 1, 130
+OURS = (
+    "__main__",
+    "launch",
+    "learner",
+    "robot",
+    "sim",
+)  # packages whose messages are meant for users
 LEARNING = ("train", "learn")
 
 Command = Callable[[], int]
@@ -130,10 +137,11 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 def _log_as(name: str) -> None:
-    """Send log messages to stderr; processes tell more than commands with a display."""
-    level = logging.INFO if name in PROCESSES else logging.WARNING
-    form = f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=level, format=form)
+    """Send log messages to stderr; of processes, also what our own parts only mention."""
+    logging.basicConfig(format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s")
+    if name in PROCESSES:
+        for ours in OURS:
+            logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def _say(name: str, error: Exception, code: int) -> int:

@@ -26,7 +26,7 @@ Engine = Literal["mujoco", "pybullet"] | None
 TwinName = Literal["mujoco", "pybullet", "fake"] | None
 Target = Annotated[Positional[str], arg(metavar="CONFIG")]
 Config = Annotated[Positional[Path], arg(metavar="CONFIG")]
-Robots = Annotated[Positional[Path | None], arg(metavar="CONFIG")]
+Robots = Annotated[Positional[Path | None], arg(metavar="[CONFIG]")]
 Run = Annotated[Positional[Path], arg(metavar="RUN")]
 Changes = Annotated[tuple[str, ...], UseAppendAction, arg(name="set", metavar="KEY=VALUE")]
 Seed = Annotated[

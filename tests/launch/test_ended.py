@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from launch import cli
-from launch.signals import Ended, ended_as_by_ctrl_c
+from launch.signals import ENDING, Ended, ended_as_by_ctrl_c
 from launch.whole import write_whole
 from robot.wire.log import LogWriter
 from robot.wire.transition import Transition
@@ -30,6 +31,15 @@ def step(index: int) -> Transition:
         **{name: np.array(value) for name, value in flags.items()},
     }
     return Transition("rig", "one", index, 0, index, 1, True, arrays, {"tick": index * 10**8}, {})
+
+
+@pytest.fixture(autouse=True)
+def in_a_terminal() -> Iterator[None]:
+    """Signals as a terminal's programs get them, also where the tests run under `nohup`."""
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_a_cut_file_gives_what_is_whole_and_says_so(log, tmp_path, capsys):
         (["mixed", "--to", "arrays", "out"], ["step 2 of one", "'extra'", "missing"]),
         (["still", "--to", "arrays", "out"], ["--hz"]),
         (["good", "--to", "arrays", "good"], ["good", "exists already"]),
-        (["good", "--to", "rerun", "out"], ["out", "rrd"] if RERUN else ["reverie[rerun]"]),
+        (["good", "--to", "rerun", "out"], ["out", "rrd"] if RERUN else ['".[rerun]"']),
         (["good", "--to", "rosbag", "out"], ["rosbag", "lerobot"]),
         (["good", "--to", "arrays", "out", "--hz", "-1"], ["--hz", "-1", "above 0"]),
         (["good", "--to", "lerobot", "out", "--pictures", "gif"], ["gif", "'png'"]),

@@ -47,7 +47,7 @@ class WeightsPublisher:
         self.published = 0
         self._path = path
         newest = load_weights(path)
-        self.version = newest.version if newest else 0
+        self.version = self._highest = newest.version if newest else 0
         self._packed = _pack(newest, newest.to_bytes()) if newest else b""
         self._changed = threading.Event()
         self._stop = False
@@ -58,13 +58,15 @@ class WeightsPublisher:
     def publish(self, weights: Weights) -> Weights:
         """Write the file, then send; returns what was published.
 
-        Learning may go on from an older checkpoint. Versions then go back, and the weights are
-        marked as a rollback, so that robots take them.
+        Learning may go on from an older checkpoint. Versions then go back, and all weights up to
+        the highest version that was given out are marked as a rollback, so that robots take them:
+        a robot only looks at the newest, and may never have seen the first that went back.
         """
-        if weights.version <= self.version:
+        if weights.version <= self._highest:
             weights = replace(weights, rollback=True)
         self._packed = _pack(weights, save_weights(self._path, weights))
         self.version = weights.version
+        self._highest = max(self._highest, weights.version)
         self.published += 1
         self._changed.set()
         return weights

@@ -80,6 +80,14 @@ def test_going_back_to_an_older_checkpoint_is_a_rollback_that_robots_take(
     downlink.close()
 
 
+def test_a_robot_that_missed_the_rollback_takes_what_follows_it(publisher):
+    given = [publisher.publish(replace(FIRST, version=version)) for version in (9, 5, 6, 9, 10)]
+    assert [weights.rollback for weights in given] == [False, True, True, True, False]
+    gate = Gate("spec-a", layout(ARRAYS))
+    gate.version = given[0].version
+    assert gate.refusal(given[2]) == ""  # 5 was replaced by 6 before it was looked at
+
+
 def test_weights_that_change_after_publishing_are_sent_as_they_were(publisher, endpoints, context):
     array = np.ones((3, 2), np.float32)
     publisher.publish(replace(FIRST, arrays={"w": array}))
